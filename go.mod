@@ -1,0 +1,3 @@
+module picket
+
+go 1.26

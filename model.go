@@ -1,0 +1,71 @@
+package picket
+
+import "fmt"
+
+// Detectors. Each has boosters of its own.
+const (
+	DetectorTraffic  = "traffic"
+	DetectorAccess   = "access"
+	DetectorPhishing = "phishing"
+	DetectorTable    = "table" // a model of somebody's labelled table
+)
+
+// BoosterID names one booster of a model package.
+type BoosterID struct {
+	Detector string `json:"detector"`
+	Kind     Kind   `json:"entity_kind"`
+	Seconds  int64  `json:"window_seconds"` // width of its windows; 0 for names and tables
+}
+
+func (b BoosterID) String() string {
+	return fmt.Sprintf("%s/%s/%d", b.Detector, b.Kind, b.Seconds)
+}
+
+// Booster is one trained model of a package with all that is needed to use it.
+type Booster struct {
+	ID          BoosterID           `json:"id"`
+	Schema      Schema              `json:"schema"`
+	Classes     []string            `json:"classes"`              // Classes[0] is normal
+	Categories  map[string][]string `json:"categories,omitempty"` // text columns of a table: value i of the list is coded i
+	Calibration Calibration         `json:"calibration"`
+	Threshold   Threshold           `json:"threshold"`
+	Trees       []byte              `json:"-"` // XGBoost UBJ; boosters/DETECTOR-KIND-SECONDS.ubj in the package
+}
+
+// Calibration maps a booster's malicious margin to a probability: a sigmoid
+// (Platt 1999) below 1,000 positives, else isotonic steps (Zadrozny & Elkan 2002).
+type Calibration struct {
+	Method   string    `json:"method"` // "sigmoid", "isotonic" or "none"
+	A        float64   `json:"a,omitempty"`
+	B        float64   `json:"b,omitempty"` // p = 1 / (1 + exp(A*margin + B))
+	X        []float64 `json:"x,omitempty"` // isotonic: margins, ascending
+	Y        []float64 `json:"y,omitempty"` // and their probabilities, never falling
+	BaseRate float64   `json:"base_rate"`   // share of malicious rows that it was fitted on
+	Rows     int       `json:"rows"`
+}
+
+// Threshold is a cut on the uncalibrated malicious margin, log((1-p0)/p0).
+type Threshold struct {
+	Margin     float64 `json:"margin"`
+	Method     string  `json:"method"` // how it was set: "fpr-budget", "leave-one-kind-out", ...
+	Budget     float64 `json:"budget,omitempty"`
+	Validation string  `json:"validation"` // on which data
+}
+
+// Model is a model package: boosters, a card, a manifest of what it was trained on.
+type Model struct {
+	ID       string         `json:"id"` // hash of the package's content
+	Name     string         `json:"name"`
+	Boosters []Booster      `json:"boosters"`
+	Training map[string]any `json:"training"` // manifest: data hashes, seeds, parameters
+}
+
+// Booster returns the booster of the given name, or nil.
+func (m *Model) Booster(id BoosterID) *Booster {
+	for i := range m.Boosters {
+		if m.Boosters[i].ID == id {
+			return &m.Boosters[i]
+		}
+	}
+	return nil
+}
