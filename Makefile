@@ -1,0 +1,47 @@
+# Three commands are all that a newcomer needs: make demo, make test, make e2e.
+# "make help" lists the rest.
+
+GO      ?= go
+DATA    ?=
+BIN     := bin/picket
+SOURCES := $(shell find . -name '*.go' -not -path './.peers/*') go.mod go.sum
+
+.PHONY: help demo build test e2e bench soak fuzz model evaluation life clean
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(BIN) ## build bin/picket, one static binary
+
+$(BIN): $(SOURCES)
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/picket
+
+demo: build ## run the main job: raw logs in, explained findings out
+	@$(BIN) demo
+
+test: ## vet, staticcheck, and every fast test, with the race detector where there is a C compiler
+	@bench/test.sh
+
+e2e: ## what is slow or needs peers: kill test, real XGBoost
+	@bench/e2e.sh
+
+bench: build ## measure us and the peers on the same input; writes docs/benchmarks.md
+	@bench/bench.sh
+
+soak: build ## feed "picket up" for an hour and watch its memory
+	@bench/soak.sh
+
+fuzz: ## fuzz every parser; FUZZTIME=10m by default
+	@bench/fuzz.sh
+
+model: build ## make the embedded default package again from DATA=DIR and the simulator
+	@bench/model.sh "$(DATA)"
+
+evaluation: build ## measure the shipped model on the public sets in DATA=DIR; writes docs/evaluation.md
+	@bench/evaluation.sh "$(DATA)"
+
+life: build ## follow one real record through every stage; writes docs/life-of-a-record.md
+	@bench/life.sh
+
+clean: ## remove what make built
+	rm -rf bin .peers picket-data
