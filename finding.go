@@ -11,10 +11,27 @@ const (
 	SeverityCritical
 )
 
+func (s Severity) String() string {
+	switch s {
+	case SeverityInformational:
+		return "informational"
+	case SeverityLow:
+		return "low"
+	case SeverityMedium:
+		return "medium"
+	case SeverityHigh:
+		return "high"
+	case SeverityCritical:
+		return "critical"
+	}
+	return "unknown"
+}
+
 // Finding is what an analyst reads: one incident, however many windows fired.
 type Finding struct {
 	UID        string // hash of detector, class, entity kind, entity and the UTC day of the window
 	Revision   string // count and hash of the feature keys it rests on
+	Count      int    // times it was told, this one included: 1 is the first
 	Status     string // StatusNew, StatusUpdated, StatusClosed, StatusSuppressed
 	Successor  string // uid of the finding that it was merged into, when closed
 	Detector   string
@@ -23,6 +40,7 @@ type Finding struct {
 	Severity   Severity
 	Confidence float64 // greatest calibrated probability over the widths that passed, 0 to 1
 	Seconds    int64   // the width that gave it
+	At         int64   // Unix seconds, start of the window that gave it
 	Entity     Entity
 	FirstSeen  int64 // Unix seconds
 	LastSeen   int64 // Unix seconds, end of the last window
@@ -31,13 +49,25 @@ type Finding struct {
 	Windows    int    // how many fired
 	Source     string
 	Model      string // id of the model package
-	Threshold  float64
+	Threshold  float64 // the cut that Margin was held against
+	Cut        string  // where the cut is from: CutShipped, CutBudget
 	Margin     float64
 	Reasons    []Contribution     // most moving first
 	Features   map[string]float64 // the row behind the confidence; missing ones left out
 	Peers      []string           // the other side: the largest first, at most 10
 	Evidence   []Evidence
 }
+
+// Window returns the window that gave the confidence.
+func (f *Finding) Window() Window {
+	return Window{Entity: f.Entity, Start: f.At, Seconds: f.Seconds, Source: f.Source}
+}
+
+// Where the threshold of a finding is from.
+const (
+	CutShipped = "shipped"      // the model package's own
+	CutBudget  = "alert-budget" // the site's own incident scores; see triage.Budget
+)
 
 // Statuses of a finding.
 const (
