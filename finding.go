@@ -48,7 +48,7 @@ type Finding struct {
 	Sentence   string // entity, time, confidence and the three features that moved it most
 	Windows    int    // how many fired
 	Source     string
-	Model      string // id of the model package
+	Model      string  // id of the model package
 	Threshold  float64 // the cut that Margin was held against
 	Cut        string  // where the cut is from: CutShipped, CutBudget
 	Margin     float64
