@@ -162,7 +162,7 @@ func writeForever(dir string) {
 func TestDiskKill(t *testing.T) {
 	dir := t.TempDir()
 	leftBehind := 0
-	for i := 0; leftBehind < 5; i++ {
+	for i := 0; leftBehind < 3; i++ {
 		if i == 200 {
 			t.Fatal("no kill comes while a file is written: the test shows nothing")
 		}
