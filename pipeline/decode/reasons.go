@@ -1,0 +1,41 @@
+package decode
+
+// Reasons for which a line or packet gives no record. The first three are not
+// errors, and do not go to reject.
+const (
+	reasonNoData    = "no data"    // NODATA: the interface saw no traffic
+	reasonNotIP     = "not ip"     // ARP, LLDP, spanning tree
+	reasonNoAddress = "no address" // addresses unset, and no column says why
+
+	reasonLongLine  = "line longer than 1 MiB"
+	reasonColumns   = "wrong number of columns"
+	reasonTime      = "time out of range"
+	reasonBadTime   = "bad time"
+	reasonAddress   = "bad address"
+	reasonPort      = "bad port"
+	reasonProtocol  = "bad protocol"
+	reasonNumber    = "bad number"
+	reasonInterface = "bad interface"
+	reasonStatus    = "bad log-status"
+	reasonAction    = "bad action"
+	reasonJSON      = "not a JSON object"
+	reasonNoHeader  = "row before any #fields"
+	reasonPacket    = "malformed packet"
+	reasonShort     = "packet cut before its addresses"
+	reasonNoTime    = "packet without a time"
+	reasonLinkType  = "link type not read"
+	reasonUndefined = "packet of an undefined interface"
+	reasonLongBlock = "packet longer than 256 KiB"
+)
+
+// Reasons for which an object ends early or is not read at all.
+const (
+	reasonFormat    = "format not recognised"
+	reasonBomb      = "unpacks to too much"
+	reasonNested    = "compressed more than twice"
+	reasonCut       = "cut short"
+	reasonDamaged   = "damaged"
+	reasonHeader    = "header lacks a column"
+	reasonCapture   = "damaged capture"
+	reasonSeparator = "separator not read"
+)

@@ -1,0 +1,149 @@
+package decode
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+)
+
+// zeekTSV is the state that the directives of a Zeek log set up.
+type zeekTSV struct {
+	separator    byte
+	unset, empty []byte
+	path         []byte
+	plan         []zeekField // nil before the first #fields
+	skip         string      // reason for which rows are skipped; "" for conn
+	row          zeekRow
+	conn         bool // a conn header was seen
+}
+
+// readZeekTSV reads a Zeek log with #-directives. They may come again anywhere,
+// with other fields, where logs were joined; #close may be missing.
+func readZeekTSV(d *run) error {
+	z := &zeekTSV{separator: '\t', unset: []byte("-"), empty: []byte("(empty)")}
+	for {
+		line, err := d.line()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(line) == 0:
+		case line[0] == '#':
+			err = z.directive(d, line)
+		default:
+			err = z.read(d, line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !z.conn && z.skip != "" {
+		return d.failAt(0, z.skip, "", nil)
+	}
+	return nil
+}
+
+// directive takes in one # line. Those of no use here are passed over.
+func (z *zeekTSV) directive(d *run, line []byte) error {
+	if v, ok := bytes.CutPrefix(line, []byte("#separator ")); ok {
+		s := unescape(v)
+		if len(s) != 1 {
+			return d.fail(reasonSeparator, strconv.Quote(string(s[:min(len(s), 20)])), nil)
+		}
+		z.separator = s[0]
+		z.path = nil
+		return nil
+	}
+	name, value, _ := bytes.Cut(line, []byte{z.separator})
+	switch string(name) {
+	case "#unset_field":
+		z.unset = bytes.Clone(value)
+	case "#empty_field":
+		z.empty = bytes.Clone(value)
+	case "#path":
+		z.path = bytes.Clone(value)
+	case "#fields":
+		z.fields(value)
+	}
+	return nil
+}
+
+// fields takes the order of fields, and by it whether this is a conn log.
+func (z *zeekTSV) fields(names []byte) {
+	z.plan = z.plan[:0]
+	z.row = zeekRow{}
+	for _, name := range bytes.Split(names, []byte{z.separator}) {
+		f := zeekFieldOf(name)
+		z.plan = append(z.plan, f)
+		z.row[f] = name
+	}
+	z.row[zeekPath] = z.path
+	if z.row.isConn() {
+		z.conn, z.skip = true, ""
+	} else {
+		z.skip = zeekSkipped(z.path)
+	}
+	z.row = zeekRow{}
+}
+
+func (z *zeekTSV) read(d *run, line []byte) error {
+	switch {
+	case z.plan == nil:
+		return d.drop(reasonNoHeader, "", line)
+	case z.skip != "":
+		d.stats.Dropped[z.skip]++
+		return nil
+	case !z.split(line):
+		return d.drop(reasonColumns, "", line)
+	}
+	if reason := z.row.record(&d.rec); reason != "" {
+		return d.drop(reason, "", line)
+	}
+	return d.send(line)
+}
+
+// split cuts line into z.row; it reports whether it has as many fields as the
+// header.
+func (z *zeekTSV) split(line []byte) bool {
+	last := len(z.plan) - 1
+	for i, f := range z.plan {
+		k := bytes.IndexByte(line, z.separator)
+		if (k < 0) != (i == last) {
+			return false
+		}
+		value := line
+		if k >= 0 {
+			value, line = line[:k], line[k+1:]
+		}
+		switch {
+		case f == zeekOther:
+			continue
+		case bytes.Equal(value, z.unset), bytes.Equal(value, z.empty):
+			value = nil
+		case bytes.IndexByte(value, '\\') >= 0:
+			value = unescape(value)
+		}
+		z.row[f] = value
+	}
+	return true
+}
+
+// unescape replaces each \xHH by its byte.
+func unescape(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for len(b) > 0 {
+		if len(b) >= 4 && b[0] == '\\' && b[1] == 'x' {
+			if v, err := strconv.ParseUint(string(b[2:4]), 16, 8); err == nil {
+				out = append(out, byte(v))
+				b = b[4:]
+				continue
+			}
+		}
+		out = append(out, b[0])
+		b = b[1:]
+	}
+	return out
+}
