@@ -1,0 +1,160 @@
+package triage
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"picket"
+)
+
+// attackVersion is the version of MITRE ATT&CK that the names below are from.
+const attackVersion = "17.0"
+
+// tactics of ATT&CK by id.
+var tactics = map[string]string{
+	"TA0001": "Initial Access",
+	"TA0006": "Credential Access",
+	"TA0007": "Discovery",
+	"TA0010": "Exfiltration",
+	"TA0011": "Command and Control",
+	"TA0040": "Impact",
+	"TA0043": "Reconnaissance",
+}
+
+// techniques of ATT&CK by id, sub-techniques too.
+var techniques = map[string]string{
+	"T1046":     "Network Service Discovery",
+	"T1048":     "Exfiltration Over Alternative Protocol",
+	"T1048.003": "Exfiltration Over Unencrypted Non-C2 Protocol",
+	"T1071":     "Application Layer Protocol",
+	"T1071.001": "Web Protocols",
+	"T1071.004": "DNS",
+	"T1078":     "Valid Accounts",
+	"T1110":     "Brute Force",
+	"T1110.001": "Password Guessing",
+	"T1110.003": "Password Spraying",
+	"T1498":     "Network Denial of Service",
+	"T1498.001": "Direct Network Flood",
+	"T1498.002": "Reflection Amplification",
+	"T1499":     "Endpoint Denial of Service",
+	"T1499.001": "OS Exhaustion Flood",
+	"T1499.002": "Service Exhaustion Flood",
+	"T1566":     "Phishing",
+	"T1566.002": "Spearphishing Link",
+	"T1572":     "Protocol Tunneling",
+	"T1595":     "Active Scanning",
+	"T1595.001": "Scanning IP Blocks",
+}
+
+// technique is a tactic with the technique that serves it.
+type technique struct{ tactic, id string }
+
+// byType is the technique of a finer type, byClass of all other types of a class.
+var (
+	byType = map[string]technique{
+		typeSYNFlood:    {"TA0040", "T1499.001"},
+		typeACKFlood:    {"TA0040", "T1499.001"},
+		typeHTTPFlood:   {"TA0040", "T1499.002"},
+		typeUDPFlood:    {"TA0040", "T1498.001"},
+		typeICMPFlood:   {"TA0040", "T1498.001"},
+		typeReflection:  {"TA0040", "T1498.002"},
+		typeHostSweep:   {"TA0043", "T1595.001"},
+		typeSpraying:    {"TA0006", "T1110.003"},
+		typeDNSExfil:    {"TA0010", "T1048.003"},
+		typeICMPExfil:   {"TA0010", "T1048.003"},
+		typeDNSTunnel:   {"TA0011", "T1071.004"},
+		typeICMPTunnel:  {"TA0011", "T1572"},
+		typeHTTPBeacon:  {"TA0011", "T1071.001"},
+		"phishing-link": {"TA0001", "T1566.002"},
+	}
+	byClass = map[string]technique{
+		picket.ClassDDoS:         {"TA0040", "T1498"},
+		picket.ClassScan:         {"TA0043", "T1595"},
+		picket.ClassBruteforce:   {"TA0006", "T1110.001"},
+		picket.ClassExfiltration: {"TA0010", "T1048"},
+		picket.ClassC2:           {"TA0011", "T1071"},
+		picket.ClassAccess:       {"TA0001", "T1078"},
+		picket.ClassPhishing:     {"TA0001", "T1566"},
+	}
+)
+
+// Technique returns the ids of the ATT&CK tactic and technique of a finding, ""
+// for an anomaly. A scan from within is Discovery, one from outside is
+// Reconnaissance.
+func Technique(f *picket.Finding) (tactic, id string) {
+	if f.Class == picket.ClassScan && fromWithin(f) {
+		return "TA0007", "T1046"
+	}
+	t, ok := byType[f.Type]
+	if !ok {
+		t = byClass[f.Class]
+	}
+	return t.tactic, t.id
+}
+
+// fromWithin reports whether one of the actors has a private address.
+func fromWithin(f *picket.Finding) bool {
+	if f.Entity.Kind == picket.KindActor {
+		return private(f.Entity.ID)
+	}
+	return slices.ContainsFunc(f.Peers, private)
+}
+
+func private(id string) bool {
+	a, err := netip.ParseAddr(id)
+	return err == nil && (a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast())
+}
+
+func attacksOf(f *picket.Finding) []attack {
+	tactic, id := Technique(f)
+	if id == "" {
+		return nil
+	}
+	parent, _, sub := strings.Cut(id, ".")
+	a := attack{
+		Version:   attackVersion,
+		Tactic:    attackID{tactic, tactics[tactic]},
+		Technique: attackID{parent, techniques[parent]},
+	}
+	if sub {
+		a.SubTechnique = &attackID{id, techniques[id]}
+	}
+	return []attack{a}
+}
+
+// baseSeverity is how bad a class is at an even chance or better.
+var baseSeverity = map[string]picket.Severity{
+	picket.ClassDDoS:         picket.SeverityHigh,
+	picket.ClassScan:         picket.SeverityLow,
+	picket.ClassBruteforce:   picket.SeverityMedium,
+	picket.ClassExfiltration: picket.SeverityHigh,
+	picket.ClassC2:           picket.SeverityHigh,
+	picket.ClassAccess:       picket.SeverityHigh,
+	picket.ClassPhishing:     picket.SeverityMedium,
+	picket.ClassAnomaly:      picket.SeverityLow,
+}
+
+// strong is how far over its threshold, in log-odds, a score is beyond doubt:
+// the odds are e^4, 55 times those of the threshold.
+const strong = 4
+
+// severity is the class's, one step up if the score is far over its threshold
+// and likely, or if a scan comes from within, and one step down below an even
+// chance.
+func severity(f *picket.Finding) picket.Severity {
+	s, ok := baseSeverity[f.Class]
+	if !ok {
+		s = picket.SeverityMedium
+	}
+	switch {
+	case f.Confidence < 0.5:
+		s--
+	case f.Confidence >= 0.9 && f.Margin-f.Threshold >= strong && f.Class != picket.ClassAnomaly:
+		s++
+	}
+	if f.Class == picket.ClassScan && fromWithin(f) {
+		s++
+	}
+	return min(max(s, picket.SeverityInformational), picket.SeverityCritical)
+}

@@ -1,0 +1,230 @@
+package triage
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"picket"
+)
+
+// incident is the windows of one class, entity and UTC day.
+type incident struct {
+	uid      string
+	detector string
+	class    string
+	entity   picket.Entity
+	day      int64
+	hits     []*hit            // in canonical order
+	spans    []span            // the time they cover
+	peers    map[string]uint64 // flows with each known peer
+	flows    uint64            // of all its windows
+	into     *incident         // what it was merged into
+	absorbed []*incident       // what was merged into it
+}
+
+// group returns incidents in order of their first hit.
+func group(hits []*hit) []*incident {
+	index := map[string]*incident{}
+	var out []*incident
+	for _, h := range hits {
+		uid := UID(h.Booster.Detector, h.class, h.Entity, h.Start)
+		in := index[uid]
+		if in == nil {
+			in = &incident{uid: uid, detector: h.Booster.Detector, class: h.class, entity: h.Entity, day: dayOf(h.Start)}
+			index[uid] = in
+			out = append(out, in)
+		}
+		in.hits = append(in.hits, h)
+	}
+	for _, in := range out {
+		in.count()
+	}
+	return out
+}
+
+// span is a half-open range of Unix seconds.
+type span struct{ start, end int64 }
+
+// count fills spans, flows and peers. Windows of several widths and sources see the
+// same conversations, so each sum is that of the width and source with most.
+func (in *incident) count() {
+	type view struct {
+		seconds int64
+		source  string
+		peer    string // "" for all
+	}
+	sums := map[view]uint64{}
+	in.peers = map[string]uint64{}
+	for _, h := range in.hits {
+		in.cover(h)
+		all := view{h.Seconds, h.Source, ""}
+		sums[all] += h.Flows
+		in.flows = max(in.flows, sums[all])
+		for _, p := range h.Peers {
+			v := view{h.Seconds, h.Source, p.ID}
+			sums[v] += p.Flows
+			in.peers[p.ID] = max(in.peers[p.ID], sums[v])
+		}
+	}
+}
+
+// cover adds a hit's time; hits come in order of their starts.
+func (in *incident) cover(h *hit) {
+	if n := len(in.spans); n > 0 && h.Start <= in.spans[n-1].end {
+		in.spans[n-1].end = max(in.spans[n-1].end, h.End())
+		return
+	}
+	in.spans = append(in.spans, span{h.Start, h.End()})
+}
+
+// root is the incident that in ended up in, itself if it was not merged.
+func (in *incident) root() *incident {
+	for in.into != nil {
+		in = in.into
+	}
+	return in
+}
+
+// all returns in and everything that was merged into it, in canonical order.
+func (in *incident) all() []*incident {
+	out := []*incident{in}
+	for _, a := range in.absorbed {
+		out = append(out, a.all()...)
+	}
+	return out
+}
+
+// finding returns what an analyst reads of the incident.
+func (in *incident) finding(c Config) picket.Finding {
+	best := in.best()
+	f := picket.Finding{
+		UID:        in.uid,
+		Status:     picket.StatusNew,
+		Detector:   in.detector,
+		Class:      in.class,
+		Confidence: min(max(best.Malicious, 0), 1),
+		Seconds:    best.Seconds,
+		At:         best.Start,
+		Entity:     in.entity,
+		Windows:    len(in.hits),
+		Source:     best.Source,
+		Model:      c.Model,
+		Threshold:  best.Threshold,
+		Cut:        cmp.Or(best.Cut, picket.CutShipped),
+		Margin:     best.Margin,
+		Reasons:    slices.Clone(best.Contributions),
+		Features:   best.row(),
+		Peers:      in.largestPeers(),
+		Revision:   in.revision(),
+	}
+	f.FirstSeen, f.LastSeen = in.seen()
+	f.Type = finerType(&f)
+	f.Severity = severity(&f)
+	f.Title = title(&f)
+	f.Sentence = sentence(&f, c.Words)
+	return f
+}
+
+// best is the hit that gives the confidence: the most probable one. Of equals,
+// the one whose own class is the incident's, then the furthest over its
+// threshold, the narrowest, the first.
+func (in *incident) best() *hit {
+	return slices.MinFunc(in.hits, func(a, b *hit) int {
+		return cmp.Or(
+			cmp.Compare(b.Malicious, a.Malicious),
+			cmp.Compare(b2i(b.own == in.class), b2i(a.own == in.class)),
+			cmp.Compare(b.Margin-b.Threshold, a.Margin-a.Threshold),
+			cmp.Compare(a.Seconds, b.Seconds),
+			cmp.Compare(a.Start, b.Start),
+			cmp.Compare(a.Source, b.Source),
+		)
+	})
+}
+
+// row returns the features behind a score by name. Contributions carry names and
+// values; a score without them has a row without names, which says nothing.
+func (h *hit) row() map[string]float64 {
+	row := make(map[string]float64, len(h.Contributions))
+	for _, c := range h.Contributions {
+		if !math.IsNaN(c.Value) && !math.IsInf(c.Value, 0) {
+			row[c.Feature] = c.Value
+		}
+	}
+	return row
+}
+
+// seen is from the first to the last window. A wide window whose flows narrower
+// ones of the same incident already hold says nothing of when, so it is left out:
+// a scan of five minutes is not told as one of 24 hours.
+func (in *incident) seen() (first, last int64) {
+	first, last = math.MaxInt64, math.MinInt64
+	for _, part := range in.all() {
+		for _, h := range part.hits {
+			if covers(within(part.hits, h), h) {
+				continue
+			}
+			first, last = min(first, h.Start), max(last, h.end())
+		}
+	}
+	return first, last
+}
+
+// maxPeers is how many peers a finding lists.
+const maxPeers = 10
+
+// largestPeers returns the other sides by flows, those of what was merged in too.
+func (in *incident) largestPeers() []string {
+	flows := map[string]uint64{}
+	for id, n := range in.peers {
+		flows[id] = n
+	}
+	for _, a := range in.all()[1:] {
+		if a.entity.Kind != in.entity.Kind {
+			flows[a.entity.ID] = max(flows[a.entity.ID], a.peers[in.entity.ID])
+		}
+	}
+	delete(flows, in.entity.ID)
+	ids := sortedKeys(flows)
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(flows[b], flows[a]) })
+	return ids[:min(len(ids), maxPeers)]
+}
+
+// revision is the count and hash of the feature keys that the incident rests on.
+func (in *incident) revision() string {
+	keys := map[string]bool{}
+	for _, part := range in.all() {
+		for _, h := range part.hits {
+			keys[h.Key] = true
+		}
+	}
+	return fmt.Sprintf("%06d-%s", len(keys), digest(sortedKeys(keys)...)[:16])
+}
+
+// retired returns, closed, each uid that alerts could have been told under and
+// are not any more: merged incidents, and the classes that windows gave up. Each
+// names the incident that has its windows now.
+func retired(hits []*hit, incidents []*incident, c Config) []picket.Finding {
+	byUID := map[string]*incident{}
+	for _, in := range incidents {
+		byUID[in.uid] = in
+	}
+	var out []picket.Finding
+	told := map[string]bool{}
+	for _, h := range hits {
+		for _, class := range []string{h.own, h.class} {
+			uid := UID(h.Booster.Detector, class, h.Entity, h.Start)
+			if in := byUID[uid]; told[uid] || in != nil && in.into == nil {
+				continue
+			}
+			told[uid] = true
+			now := byUID[UID(h.Booster.Detector, h.class, h.Entity, h.Start)].root()
+			out = append(out, picket.Finding{
+				UID: uid, Status: picket.StatusClosed, Successor: now.uid, Revision: now.revision(), Model: c.Model,
+				Detector: h.Booster.Detector, Class: class, Entity: h.Entity, FirstSeen: h.Start, LastSeen: h.end(),
+			})
+		}
+	}
+	return out
+}

@@ -1,0 +1,469 @@
+package triage
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"picket"
+)
+
+// OCSFVersion is the version of the Open Cybersecurity Schema Framework that
+// findings are written in (https://schema.ocsf.io/1.6.0/classes/detection_finding).
+const OCSFVersion = "1.6.0"
+
+// Encoder writes findings as OCSF Detection Findings. What it is given is the
+// same for all findings of a run.
+type Encoder struct {
+	Version   string    // of Picket
+	Cloud     Cloud     // where the logs are from
+	Processed time.Time // when; left out if zero, so that the same finding is the same bytes
+}
+
+// Cloud is what is known of where logs are from. Without a provider, VPC flow
+// logs are from AWS, which alone writes them, and others from "Unknown": a
+// capture does not say where its sensor stood.
+type Cloud struct {
+	Provider string
+	Account  string // AWS account id
+	Region   string
+}
+
+// The OCSF objects, as far as a finding fills them.
+type (
+	event struct {
+		ActivityID      int           `json:"activity_id"`
+		ActivityName    string        `json:"activity_name"`
+		CategoryUID     int           `json:"category_uid"`
+		CategoryName    string        `json:"category_name"`
+		ClassUID        int           `json:"class_uid"`
+		ClassName       string        `json:"class_name"`
+		TypeUID         int           `json:"type_uid"`
+		TypeName        string        `json:"type_name"`
+		Time            int64         `json:"time"` // this and all times: epoch milliseconds
+		StartTime       int64         `json:"start_time"`
+		EndTime         int64         `json:"end_time"`
+		SeverityID      int           `json:"severity_id"`
+		Severity        string        `json:"severity"`
+		StatusID        int           `json:"status_id"`
+		Status          string        `json:"status"`
+		StatusDetail    string        `json:"status_detail,omitempty"`
+		ConfidenceID    int           `json:"confidence_id"`
+		Confidence      string        `json:"confidence"`
+		ConfidenceScore int           `json:"confidence_score"` // 0 to 100
+		IsAlert         bool          `json:"is_alert"`
+		Count           int           `json:"count,omitempty"`
+		Message         string        `json:"message"`
+		Metadata        metadata      `json:"metadata"`
+		Cloud           cloud         `json:"cloud"`
+		FindingInfo     findingInfo   `json:"finding_info"`
+		Evidences       []evidences   `json:"evidences"`
+		Resources       []resource    `json:"resources"`
+		Observables     []observable  `json:"observables"`
+		Unmapped        unmappedField `json:"unmapped"`
+	}
+	metadata struct {
+		Version       string   `json:"version"`
+		Profiles      []string `json:"profiles"`
+		UID           string   `json:"uid"`
+		LogName       string   `json:"log_name,omitempty"`
+		ProcessedTime int64    `json:"processed_time,omitempty"`
+		Product       product  `json:"product"`
+	}
+	product struct {
+		Name       string `json:"name"`
+		VendorName string `json:"vendor_name"`
+		UID        string `json:"uid"`
+		Version    string `json:"version,omitempty"`
+	}
+	cloud struct {
+		Provider string   `json:"provider"`
+		Region   string   `json:"region,omitempty"`
+		Account  *account `json:"account,omitempty"`
+	}
+	account struct {
+		UID    string `json:"uid"`
+		TypeID int    `json:"type_id,omitempty"`
+		Type   string `json:"type,omitempty"`
+	}
+	findingInfo struct {
+		UID           string   `json:"uid"`
+		Title         string   `json:"title"`
+		Desc          string   `json:"desc"`
+		FirstSeenTime int64    `json:"first_seen_time"`
+		LastSeenTime  int64    `json:"last_seen_time"`
+		Types         []string `json:"types"`
+		DataSources   []string `json:"data_sources,omitempty"`
+		Analytic      analytic `json:"analytic"`
+		Attacks       []attack `json:"attacks,omitempty"`
+	}
+	analytic struct {
+		TypeID int    `json:"type_id"`
+		Type   string `json:"type"`
+		Name   string `json:"name"`
+		UID    string `json:"uid,omitempty"`
+	}
+	attack struct {
+		Version      string    `json:"version"`
+		Tactic       attackID  `json:"tactic"`
+		Technique    attackID  `json:"technique"`
+		SubTechnique *attackID `json:"sub_technique,omitempty"`
+	}
+	attackID struct {
+		UID  string `json:"uid"`
+		Name string `json:"name"`
+	}
+	evidences struct {
+		Name string       `json:"name"`
+		Src  *endpoint    `json:"src_endpoint,omitempty"`
+		Dst  *endpoint    `json:"dst_endpoint,omitempty"`
+		Data evidenceData `json:"data"`
+	}
+	endpoint struct {
+		IP   string `json:"ip,omitempty"`
+		Name string `json:"name,omitempty"`
+	}
+	evidenceData struct {
+		WindowStart   int64             `json:"window_start"` // Unix seconds
+		WindowSeconds int64             `json:"window_seconds"`
+		Features      map[string]number `json:"features"`
+		Contributions []contribution    `json:"contributions"`
+		Objects       []picket.Evidence `json:"objects,omitempty"`
+	}
+	contribution struct {
+		Feature string `json:"feature"`
+		Value   number `json:"value"`
+		Shap    number `json:"shap"`
+	}
+	resource struct {
+		UID    string `json:"uid"`
+		Type   string `json:"type"`
+		IP     string `json:"ip,omitempty"`
+		RoleID int    `json:"role_id"`
+		Role   string `json:"role"`
+	}
+	observable struct {
+		Name   string `json:"name"`
+		TypeID int    `json:"type_id"`
+		Type   string `json:"type"`
+		Value  string `json:"value"`
+	}
+	unmappedField struct {
+		Picket ours `json:"picket"`
+	}
+	// ours is what OCSF has no place for.
+	ours struct {
+		Status     string   `json:"status"`
+		Revision   string   `json:"revision"`
+		Successor  string   `json:"successor,omitempty"`
+		Detector   string   `json:"detector"`
+		Class      string   `json:"class"`
+		Type       string   `json:"type"`
+		EntityKind string   `json:"entity_kind"`
+		Entity     string   `json:"entity"`
+		Peers      []string `json:"peers,omitempty"`
+		Windows    int      `json:"windows"`
+		Confidence number   `json:"confidence"` // 0 to 1, not rounded
+		Margin     number   `json:"margin"`
+		Threshold  number   `json:"threshold"`
+		Cut        string   `json:"threshold_from"`
+		Model      string   `json:"model"`
+		Source     string   `json:"source"`
+	}
+)
+
+// number is a float that JSON can hold: NaN and infinities are null, and null is NaN.
+type number float64
+
+func (n number) MarshalJSON() ([]byte, error) {
+	if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+func (n *number) UnmarshalJSON(text []byte) error {
+	if bytes.Equal(text, []byte("null")) {
+		*n = number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(n))
+}
+
+// Encode returns a finding as one line of JSON without the line's end.
+func (e Encoder) Encode(f *picket.Finding) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e.event(f)); err != nil {
+		return nil, fmt.Errorf("encode finding %s: %w", f.UID, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// WriteJSONL writes findings as OCSF, one on a line.
+func (e Encoder) WriteJSONL(w io.Writer, findings []picket.Finding) error {
+	for i := range findings {
+		line, err := e.Encode(&findings[i])
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteJSON writes findings as one array of OCSF events, a line each.
+func (e Encoder) WriteJSON(w io.Writer, findings []picket.Finding) error {
+	var b bytes.Buffer
+	b.WriteString("[")
+	for i := range findings {
+		line, err := e.Encode(&findings[i])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			b.WriteString(",")
+		}
+		b.WriteString("\n")
+		b.Write(line)
+	}
+	b.WriteString("\n]\n")
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (e Encoder) event(f *picket.Finding) *event {
+	activity, status, confidence := activityOf(f), statusOf(f), confidenceOf(f)
+	ev := &event{
+		ActivityID: activity.id, ActivityName: activity.caption,
+		CategoryUID: 2, CategoryName: "Findings",
+		ClassUID: classUID, ClassName: "Detection Finding",
+		TypeUID: classUID*100 + activity.id, TypeName: "Detection Finding: " + activity.caption,
+		Time: f.LastSeen * 1000, StartTime: f.FirstSeen * 1000, EndTime: f.LastSeen * 1000,
+		SeverityID: severityOf(f).id, Severity: severityOf(f).caption,
+		StatusID: status.id, Status: status.caption,
+		ConfidenceID: confidence.id, Confidence: confidence.caption, ConfidenceScore: percent(f.Confidence),
+		IsAlert:  f.Status == picket.StatusNew || f.Status == picket.StatusUpdated,
+		Count:    f.Count,
+		Message:  f.Sentence,
+		Metadata: e.metadata(f),
+		Cloud:    e.cloud(f.Source),
+		FindingInfo: findingInfo{
+			UID: f.UID, Title: f.Title, Desc: f.Sentence,
+			FirstSeenTime: f.FirstSeen * 1000, LastSeenTime: f.LastSeen * 1000,
+			Types: []string{f.Class, f.Type}, DataSources: nonEmpty(f.Source),
+			Analytic: analyticOf(f), Attacks: attacksOf(f),
+		},
+		Evidences: []evidences{evidenceOf(f)},
+		Unmapped:  unmappedField{oursOf(f)},
+	}
+	if f.Successor != "" {
+		ev.StatusDetail = "merged into " + f.Successor
+	}
+	ev.Resources, ev.Observables = resourcesOf(f)
+	return ev
+}
+
+const classUID = 2004
+
+func (e Encoder) metadata(f *picket.Finding) metadata {
+	m := metadata{
+		Version: OCSFVersion, Profiles: []string{"cloud"}, UID: EventUID(f), LogName: f.Source,
+		Product: product{Name: "Picket", VendorName: "Picket", UID: "picket", Version: e.Version},
+	}
+	if !e.Processed.IsZero() {
+		m.ProcessedTime = e.Processed.UnixMilli()
+	}
+	return m
+}
+
+func (e Encoder) cloud(source string) cloud {
+	c := cloud{Provider: e.Cloud.Provider, Region: e.Cloud.Region}
+	if family, _, _ := strings.Cut(source, "/"); c.Provider == "" {
+		c.Provider = "Unknown"
+		if family == picket.SourceVPC {
+			c.Provider = "AWS"
+		}
+	}
+	if e.Cloud.Account != "" {
+		c.Account = &account{UID: e.Cloud.Account}
+		if c.Provider == "AWS" {
+			c.Account.TypeID, c.Account.Type = 10, "AWS Account"
+		}
+	}
+	return c
+}
+
+// coded is an OCSF id and the caption that belongs to it.
+type coded struct {
+	id      int
+	caption string
+}
+
+func activityOf(f *picket.Finding) coded {
+	switch {
+	case f.Status == picket.StatusClosed:
+		return coded{3, "Close"}
+	case f.Count > 1:
+		return coded{2, "Update"}
+	}
+	return coded{1, "Create"}
+}
+
+func statusOf(f *picket.Finding) coded {
+	switch f.Status {
+	case picket.StatusClosed:
+		return coded{4, "Resolved"}
+	case picket.StatusSuppressed:
+		return coded{3, "Suppressed"}
+	}
+	return coded{1, "New"} // an update too: In Progress means that somebody looks at it
+}
+
+func severityOf(f *picket.Finding) coded {
+	captions := [...]string{"Unknown", "Informational", "Low", "Medium", "High", "Critical"}
+	if f.Severity < 1 || int(f.Severity) >= len(captions) {
+		return coded{0, captions[0]}
+	}
+	return coded{int(f.Severity), captions[f.Severity]}
+}
+
+// confidenceOf puts a probability into thirds of our own: below an even chance
+// is low, from nine in ten is high.
+func confidenceOf(f *picket.Finding) coded {
+	switch {
+	case f.Confidence >= 0.9:
+		return coded{3, "High"}
+	case f.Confidence >= 0.5:
+		return coded{2, "Medium"}
+	}
+	return coded{1, "Low"}
+}
+
+// percent is a probability in 0 to 100, rounded down: 100 is certainty alone.
+func percent(p float64) int {
+	if math.IsNaN(p) {
+		return 0
+	}
+	return int(min(max(p, 0), 1)*100 + 1e-9)
+}
+
+func analyticOf(f *picket.Finding) analytic {
+	id := picket.BoosterID{Detector: f.Detector, Kind: f.Entity.Kind, Seconds: f.Seconds}
+	a := analytic{TypeID: 4, Type: "Learning (ML/DL)", Name: "picket " + id.String(), UID: f.Model}
+	if f.Class == picket.ClassAnomaly {
+		a.TypeID, a.Type = 3, "Statistical"
+	}
+	return a
+}
+
+func evidenceOf(f *picket.Finding) evidences {
+	ev := evidences{Name: "window", Data: evidenceData{
+		WindowStart: f.At, WindowSeconds: f.Seconds,
+		Features: make(map[string]number, len(f.Features)), Contributions: make([]contribution, len(f.Reasons)),
+		Objects: f.Evidence,
+	}}
+	for name, v := range f.Features {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			ev.Data.Features[name] = number(v)
+		}
+	}
+	for i, c := range f.Reasons {
+		ev.Data.Contributions[i] = contribution{c.Feature, number(c.Value), number(c.Shap)}
+	}
+	own, peer := endpointOf(f.Entity.ID), (*endpoint)(nil)
+	if len(f.Peers) > 0 {
+		peer = endpointOf(f.Peers[0])
+	}
+	switch f.Entity.Kind {
+	case picket.KindActor:
+		ev.Src, ev.Dst = own, peer
+	case picket.KindVictim:
+		ev.Src, ev.Dst = peer, own
+	}
+	return ev
+}
+
+func endpointOf(id string) *endpoint {
+	if ip := plainIP(id); ip != "" {
+		return &endpoint{IP: ip}
+	}
+	return &endpoint{Name: id}
+}
+
+// plainIP returns id if it is an address without a zone, else "".
+func plainIP(id string) string {
+	if a, err := netip.ParseAddr(id); err != nil || a.Zone() != "" {
+		return ""
+	}
+	return id
+}
+
+// resourcesOf returns the entity and its peers, each with its part in it.
+func resourcesOf(f *picket.Finding) ([]resource, []observable) {
+	role, other := coded{3, "Affected"}, coded{4, "Related"}
+	switch f.Entity.Kind {
+	case picket.KindActor:
+		role, other = coded{2, "Actor"}, coded{1, "Target"}
+	case picket.KindVictim:
+		role, other = coded{1, "Target"}, coded{2, "Actor"}
+	case picket.KindPrincipal:
+		role, other = coded{3, "Affected"}, coded{2, "Actor"}
+	}
+	var resources []resource
+	var observables []observable
+	add := func(id string, kind picket.Kind, role coded) {
+		r := resource{UID: id, IP: plainIP(id), RoleID: role.id, Role: role.caption}
+		field, o := "uid", observableType(id, kind)
+		r.Type = o.caption
+		if r.IP != "" {
+			field = "ip"
+		}
+		observables = append(observables, observable{fmt.Sprintf("resources[%d].%s", len(resources), field), o.id, o.caption, id})
+		resources = append(resources, r)
+	}
+	add(f.Entity.ID, f.Entity.Kind, role)
+	for _, p := range f.Peers {
+		add(p, "", other)
+	}
+	return resources, observables
+}
+
+func observableType(id string, kind picket.Kind) coded {
+	switch {
+	case plainIP(id) != "":
+		return coded{2, "IP Address"}
+	case kind == picket.KindPrincipal:
+		return coded{4, "User Name"}
+	case strings.Contains(id, "/"):
+		return coded{6, "URL String"}
+	case kind == picket.KindName:
+		return coded{1, "Hostname"}
+	}
+	return coded{10, "Resource UID"}
+}
+
+func oursOf(f *picket.Finding) ours {
+	return ours{
+		Status: f.Status, Revision: f.Revision, Successor: f.Successor,
+		Detector: f.Detector, Class: f.Class, Type: f.Type,
+		EntityKind: string(f.Entity.Kind), Entity: f.Entity.ID, Peers: f.Peers, Windows: f.Windows,
+		Confidence: number(f.Confidence), Margin: number(f.Margin), Threshold: number(f.Threshold), Cut: f.Cut,
+		Model: f.Model, Source: f.Source,
+	}
+}
+
+func nonEmpty(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
