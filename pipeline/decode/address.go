@@ -24,32 +24,29 @@ func parseAddr(b []byte) (netip.Addr, bool) {
 
 // parseIPv4 reads four decimal bytes, which may not start with a needless zero.
 func parseIPv4(b []byte) (netip.Addr, bool) {
-	if len(b) < 7 || len(b) > 15 {
-		return netip.Addr{}, false
-	}
 	var a [4]byte
-	part, digits, v := 0, 0, uint(0)
-	for _, c := range b {
-		switch {
-		case c-'0' < 10 && (digits == 0 || v != 0):
-			v = v*10 + uint(c-'0')
-			digits++
-			if v > 255 {
-				return netip.Addr{}, false
-			}
-		case c == '.' && digits > 0 && part < 3:
-			a[part] = byte(v)
-			part++
-			digits, v = 0, 0
-		default:
+	part, start, v := 0, 0, uint(0)
+	for i, c := range b {
+		if d := c - '0'; d < 10 {
+			v = v*10 + uint(d)
+			continue
+		}
+		if c != '.' || part == 3 || !isByte(b[start:i], v) {
 			return netip.Addr{}, false
 		}
+		a[part] = byte(v)
+		part, start, v = part+1, i+1, 0
 	}
-	if part != 3 || digits == 0 {
+	if part != 3 || !isByte(b[start:], v) {
 		return netip.Addr{}, false
 	}
 	a[3] = byte(v)
 	return netip.AddrFrom4(a), true
+}
+
+// isByte reports whether digits, worth v, write a byte as addresses do.
+func isByte(digits []byte, v uint) bool {
+	return v <= 255 && len(digits) > 0 && len(digits) <= 3 && (len(digits) == 1 || digits[0] != '0')
 }
 
 // maxCount is the most packets or bytes that one record is believed to count:
@@ -76,6 +73,9 @@ func parseUint(b []byte, limit uint64) (uint64, bool) {
 func parseCount(b []byte, limit uint64) (uint64, bool) {
 	if v, ok := parseUint(b, limit); ok {
 		return v, true
+	}
+	if len(b) == 0 || len(b) > 64 {
+		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || !(f >= 0 && f <= float64(limit)) || f != math.Trunc(f) {
@@ -130,8 +130,8 @@ func hasPorts(proto uint8) bool {
 
 // names keeps one string per interface name.
 type names struct {
-	last string
-	all  map[string]string
+	recent [64]string // where a name's last bytes point; spares the map
+	all    map[string]string
 }
 
 // maxNames bounds names; past it a name is a string of its own each time.
@@ -139,8 +139,9 @@ const maxNames = 65536
 
 // of returns b as a string.
 func (n *names) of(b []byte) string {
-	if string(b) == n.last {
-		return n.last
+	at := &n.recent[(b[len(b)-1]^b[len(b)/2]<<3)%64]
+	if string(b) == *at {
+		return *at
 	}
 	s, ok := n.all[string(b)]
 	if !ok {
@@ -152,6 +153,6 @@ func (n *names) of(b []byte) string {
 			n.all[s] = s
 		}
 	}
-	n.last = s
+	*at = s
 	return s
 }

@@ -140,7 +140,7 @@ func guess(text []byte) string {
 		return "Suricata EVE: not read yet"
 	case has(`"query_name"`) && has(`"srcaddr"`):
 		return "Route 53 Resolver query log: not read yet"
-	case has("sshd[") || has("sshd-session["):
+	case has("sshd[") || has("sshd(pam_unix)[") || has("sshd-session["):
 		return "sshd log: not read yet"
 	case isLoadBalancer(line):
 		return "load balancer access log: not read yet"
@@ -171,5 +171,3 @@ func isLoadBalancer(line []byte) bool {
 func excerpt(line []byte) string {
 	return strconv.Quote(strings.ToValidUTF8(string(line[:min(len(line), 60)]), "?"))
 }
-
-func trimBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) }

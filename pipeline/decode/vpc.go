@@ -63,13 +63,14 @@ var vpcDefault = []column{
 type vpcRow struct {
 	plan  []column
 	field [columns][]byte // nil where the log has no such column
+	ends  []int           // of the current line's columns
 	names names
 }
 
 // readVPC reads a flow log line by line. A header may come again, with another
 // order, where logs were joined.
 func readVPC(d *run) error {
-	row := &vpcRow{plan: vpcDefault}
+	row := &vpcRow{plan: vpcDefault, ends: make([]int, len(vpcDefault))}
 	for {
 		line, err := d.line()
 		if err == io.EOF {
@@ -101,6 +102,7 @@ func isVPCHeader(line []byte) bool {
 func (row *vpcRow) header(d *run, line []byte) error {
 	fields := bytes.Fields(line)
 	row.plan = make([]column, len(fields))
+	row.ends = make([]int, len(fields))
 	row.field = [columns][]byte{}
 	var have [columns]bool
 	for i, f := range fields {
@@ -145,18 +147,16 @@ func (row *vpcRow) read(d *run, line []byte) error {
 // the header.
 func (row *vpcRow) split(line []byte) bool {
 	last := len(row.plan) - 1
+	if cut(line, ' ', row.ends[:last]) != last {
+		return false
+	}
+	row.ends[last] = len(line)
+	start := 0
 	for i, c := range row.plan {
-		k := bytes.IndexByte(line, ' ')
-		if (k < 0) != (i == last) || len(line) == 0 {
-			return false
+		if c != colOther {
+			row.field[c] = line[start:row.ends[i]]
 		}
-		if k < 0 {
-			k = len(line)
-			row.field[c] = line
-			break
-		}
-		row.field[c] = line[:k]
-		line = line[k+1:]
+		start = row.ends[i] + 1
 	}
 	return true
 }

@@ -210,11 +210,11 @@ type zeekSide struct {
 // fullPayload is the payload of a full TCP segment on Ethernet.
 const fullPayload = 1448
 
-// complete fills in what the log left out. Zeek takes TCP payload from sequence
-// numbers, which after a stray reset can claim gigabytes: no more payload is
-// believed than IP bytes were counted. Logs without packets and IP bytes
-// (ConnSize off) get the fewest packets that could have carried the payload, and
-// a header on each.
+// complete fills in what the log left out, header being the bytes of headers on
+// each packet. Zeek takes TCP payload from sequence numbers, which after a stray
+// reset can claim gigabytes: no more is believed than fits into the IP bytes.
+// Logs without packets and IP bytes (ConnSize off) get the fewest packets that
+// could have carried the payload, and a header on each.
 func (s *zeekSide) complete(header uint64) {
 	if !s.hasPackets {
 		s.packets = (s.payload + fullPayload - 1) / fullPayload
@@ -225,7 +225,7 @@ func (s *zeekSide) complete(header uint64) {
 	if !s.hasBytes {
 		s.bytes = s.payload + s.packets*header
 	}
-	s.payload = min(s.payload, s.bytes)
+	s.payload = min(s.payload, s.bytes-min(s.bytes, s.packets*header))
 }
 
 // headerBytes returns the bytes of IP and transport headers without options.

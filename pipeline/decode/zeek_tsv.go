@@ -14,7 +14,8 @@ type zeekTSV struct {
 	plan         []zeekField // nil before the first #fields
 	skip         string      // reason for which rows are skipped; "" for conn
 	row          zeekRow
-	conn         bool // a conn header was seen
+	ends         []int // of the current line's fields
+	conn         bool  // a conn header was seen
 }
 
 // readZeekTSV reads a Zeek log with #-directives. They may come again anywhere,
@@ -81,6 +82,7 @@ func (z *zeekTSV) fields(names []byte) {
 		z.row[f] = name
 	}
 	z.row[zeekPath] = z.path
+	z.ends = make([]int, len(z.plan))
 	if z.row.isConn() {
 		z.conn, z.skip = true, ""
 	} else {
@@ -109,26 +111,30 @@ func (z *zeekTSV) read(d *run, line []byte) error {
 // header.
 func (z *zeekTSV) split(line []byte) bool {
 	last := len(z.plan) - 1
+	if cut(line, z.separator, z.ends[:last]) != last {
+		return false
+	}
+	z.ends[last] = len(line)
+	escaped := bytes.IndexByte(line, '\\') >= 0
+	start := 0
 	for i, f := range z.plan {
-		k := bytes.IndexByte(line, z.separator)
-		if (k < 0) != (i == last) {
-			return false
+		if f != zeekOther {
+			z.row[f] = z.value(line[start:z.ends[i]], escaped)
 		}
-		value := line
-		if k >= 0 {
-			value, line = line[:k], line[k+1:]
-		}
-		switch {
-		case f == zeekOther:
-			continue
-		case bytes.Equal(value, z.unset), bytes.Equal(value, z.empty):
-			value = nil
-		case bytes.IndexByte(value, '\\') >= 0:
-			value = unescape(value)
-		}
-		z.row[f] = value
+		start = z.ends[i] + 1
 	}
 	return true
+}
+
+// value returns what a field holds, nil where it is unset or empty.
+func (z *zeekTSV) value(b []byte, escaped bool) []byte {
+	switch {
+	case bytes.Equal(b, z.unset), bytes.Equal(b, z.empty):
+		return nil
+	case escaped:
+		return unescape(b)
+	}
+	return b
 }
 
 // unescape replaces each \xHH by its byte.
