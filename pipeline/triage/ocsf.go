@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ type (
 		Desc          string   `json:"desc"`
 		FirstSeenTime int64    `json:"first_seen_time"`
 		LastSeenTime  int64    `json:"last_seen_time"`
-		Types         []string `json:"types"`
+		Types         []string `json:"types,omitempty"`
 		DataSources   []string `json:"data_sources,omitempty"`
 		Analytic      analytic `json:"analytic"`
 		Attacks       []attack `json:"attacks,omitempty"`
@@ -259,7 +260,7 @@ func (e Encoder) event(f *picket.Finding) *event {
 		FindingInfo: findingInfo{
 			UID: f.UID, Title: f.Title, Desc: f.Sentence,
 			FirstSeenTime: f.FirstSeen * 1000, LastSeenTime: f.LastSeen * 1000,
-			Types: []string{f.Class, f.Type}, DataSources: nonEmpty(f.Source),
+			Types: distinct(f.Class, f.Type), DataSources: distinct(f.Source),
 			Analytic: analyticOf(f), Attacks: attacksOf(f),
 		},
 		Evidences: []evidences{evidenceOf(f)},
@@ -379,7 +380,7 @@ func evidenceOf(f *picket.Finding) evidences {
 	for i, c := range f.Reasons {
 		ev.Data.Contributions[i] = contribution{c.Feature, number(c.Value), number(c.Shap)}
 	}
-	own, peer := endpointOf(f.Entity.ID), (*endpoint)(nil)
+	own, peer := endpointOf(f.Entity.ID), endpointOf("")
 	if len(f.Peers) > 0 {
 		peer = endpointOf(f.Peers[0])
 	}
@@ -393,6 +394,9 @@ func evidenceOf(f *picket.Finding) evidences {
 }
 
 func endpointOf(id string) *endpoint {
+	if id == "" {
+		return nil // an endpoint must be named somehow
+	}
 	if ip := plainIP(id); ip != "" {
 		return &endpoint{IP: ip}
 	}
@@ -461,9 +465,13 @@ func oursOf(f *picket.Finding) ours {
 	}
 }
 
-func nonEmpty(s string) []string {
-	if s == "" {
-		return nil
+// distinct returns the texts that are not empty, each once.
+func distinct(texts ...string) []string {
+	var out []string
+	for _, s := range texts {
+		if s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
 	}
-	return []string{s}
+	return out
 }
