@@ -1,0 +1,179 @@
+package extract
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"net/netip"
+	"strings"
+
+	"picket"
+)
+
+// flow is one row of a part: one conversation in one minute at one interface.
+// The conversation is its two ends in order, so that both directions meet in
+// one row whichever way a record names them.
+type flow struct {
+	hour   int32 // Unix hour
+	source uint8 // index into sources
+	proto  uint8
+	minute uint8  // of the hour
+	opener uint8  // the end that opened; set when a window closes, 0 in a part
+	origin uint32 // which part a row came from, from 1, while evidence is gathered; else 0
+	ends   [2]addr
+	ports  [2]uint16
+	// interval of the interface's log in seconds, 0 where records are instants
+	// or connections; set when a window closes, 0 in a part.
+	interval uint16
+	has      picket.Has // what every record of the row carried
+	iface    string     // interface, "" where the log does not say
+
+	records  uint32 // that start in the minute
+	rejected uint32 // of them, refused by the network
+	lost     uint32 // of them, marks that records are missing; such rows have no ends
+	span     uint32 // longest record that touches the minute, in seconds, rounded up
+	ticks    uint64 // bit s: a record starts in second s of the minute; 0 where the log has no such times
+	lines    [2]uint64
+	sides    [2]side // sent by each end
+}
+
+// side is what one end of a conversation sent.
+type side struct {
+	packets  uint64
+	bytes    uint64 // IP bytes, headers included
+	payload  uint64 // transport payload bytes
+	squares  uint64 // sum of squared packet sizes, where records are packets
+	first    int64  // Unix nanoseconds, earliest start; never where the end sent nothing
+	opened   uint32 // records that say that this end opened
+	answered uint32 // records that are an answer from this end (SYN-ACK)
+	flags    uint8  // TCP flags, OR-ed
+	patterns [patterns]uint32
+}
+
+// never is the first start of a side that sent nothing.
+const never = math.MaxInt64
+
+// Patterns of single packets, counted where records are packets.
+const (
+	patternSYN      = iota // SYN without ACK
+	patternSYNACK          //
+	patternACK             // ACK alone without payload
+	patternFIN             // FIN without ACK
+	patternNULL            // TCP with no flag
+	patternXMAS            // FIN, PSH and URG
+	patternRST             //
+	patternFragment        // IP fragments, of any protocol
+	patterns
+)
+
+// compareKey orders rows as a part holds them. Rows that compare equal are the
+// same row and are summed.
+func compareKey(a, b *flow) int {
+	if c := compareConversation(a, b); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.minute, b.minute), strings.Compare(a.iface, b.iface), cmp.Compare(a.origin, b.origin))
+}
+
+// compareConversation orders rows by hour, source and conversation.
+func compareConversation(a, b *flow) int {
+	if a.hour != b.hour {
+		return cmp.Compare(a.hour, b.hour)
+	}
+	if a.source != b.source {
+		return cmp.Compare(a.source, b.source)
+	}
+	for i := range a.ends {
+		if a.ends[i] != b.ends[i] {
+			return a.ends[i].compare(b.ends[i])
+		}
+	}
+	return cmp.Or(cmp.Compare(a.ports[0], b.ports[0]), cmp.Compare(a.ports[1], b.ports[1]), cmp.Compare(a.proto, b.proto))
+}
+
+// merge adds g to f. Both have the same key.
+func (f *flow) merge(g *flow) {
+	f.has &= g.has
+	f.records = add32(f.records, g.records)
+	f.rejected = add32(f.rejected, g.rejected)
+	f.lost = add32(f.lost, g.lost)
+	f.span = max(f.span, g.span)
+	f.ticks |= g.ticks
+	f.lines[0] = min(f.lines[0], g.lines[0])
+	f.lines[1] = max(f.lines[1], g.lines[1])
+	f.sides[0].merge(&g.sides[0])
+	f.sides[1].merge(&g.sides[1])
+}
+
+func (s *side) merge(t *side) {
+	s.packets = add64(s.packets, t.packets)
+	s.bytes = add64(s.bytes, t.bytes)
+	s.payload = add64(s.payload, t.payload)
+	s.squares = add64(s.squares, t.squares)
+	s.first = min(s.first, t.first)
+	s.opened = add32(s.opened, t.opened)
+	s.answered = add32(s.answered, t.answered)
+	s.flags |= t.flags
+	for i, n := range &t.patterns {
+		s.patterns[i] = add32(s.patterns[i], n)
+	}
+}
+
+// sent reports whether the side sent anything.
+func (s *side) sent() bool { return s.packets > 0 }
+
+// time returns the start of the row's minute in Unix seconds.
+func (f *flow) time() int64 { return int64(f.hour)*picket.Hour + int64(f.minute)*picket.Minute }
+
+// add64 and add32 stop at the largest value. Such a sum, like a plain one, does
+// not depend on the order of its terms.
+func add64(a, b uint64) uint64 {
+	sum, carry := bits.Add64(a, b, 0)
+	return sum | -carry
+}
+
+func add32(a, b uint32) uint32 {
+	sum, carry := bits.Add32(a, b, 0)
+	return sum | -carry
+}
+
+// addr is an address as two words, IPv4 as IPv4-mapped IPv6. Records hold no
+// mapped addresses, so that nothing is lost but an IPv6 zone.
+type addr struct{ hi, lo uint64 }
+
+func toAddr(a netip.Addr) addr {
+	b := a.As16()
+	return addr{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (a addr) netip() netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], a.hi)
+	binary.BigEndian.PutUint64(b[8:], a.lo)
+	return netip.AddrFrom16(b).Unmap()
+}
+
+func (a addr) String() string { return a.netip().String() }
+
+func (a addr) is4() bool { return a.hi == 0 && a.lo>>32 == 0xffff }
+
+func (a addr) compare(b addr) int {
+	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
+}
+
+// subnet returns the /24 of an IPv4 address and the /48 of an IPv6 address.
+func (a addr) subnet() addr {
+	if a.is4() {
+		return addr{0, a.lo &^ 0xff}
+	}
+	return addr{a.hi &^ 0xffff, 0}
+}
+
+// external reports whether the address is neither private, shared, local nor
+// multicast: the far side of an exfiltration.
+func (a addr) external() bool {
+	ip := a.netip()
+	shared := a.is4() && uint32(a.lo)>>22 == 100<<2|1 // 100.64.0.0/10, RFC 6598
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !shared
+}

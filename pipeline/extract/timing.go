@@ -1,0 +1,130 @@
+package extract
+
+import (
+	"math"
+	"math/bits"
+
+	"picket"
+)
+
+// tick returns the length in seconds of the ticks that a window's activity is
+// counted in: about a sixtieth of the window, but never finer than the log's own
+// interval, of which each record would else be a tick. 0 where that leaves none
+// to compare.
+func tick(f *frame) int64 {
+	for _, t := range []int64{1, picket.Minute, picket.TenMinutes, picket.Hour} {
+		if t >= f.seconds/60 && t >= int64(f.interval) && t < f.seconds {
+			return t
+		}
+	}
+	return 0
+}
+
+// tickSeconds returns the resolution of record starts in the window.
+func (w *window) tickSeconds() int64 { return max(picket.Minute, int64(w.frame.interval)) }
+
+// addTime counts when a row is active.
+func (w *window) addTime(v *view) {
+	minute := int(v.time()-w.start) / picket.Minute
+	if v.out.sent() || v.in.sent() {
+		w.target.active.add(minute)
+	}
+	if v.records > 0 {
+		w.target.starts.add(minute)
+	}
+	switch {
+	case w.tick == 0:
+	case w.tick == 1:
+		for t := v.ticks; t != 0; t &= t - 1 {
+			w.counts[bits.TrailingZeros64(t)]++
+		}
+	default:
+		w.counts[(v.time()-w.start)/w.tick]++
+	}
+}
+
+// ticks returns how many ticks the window has had so far.
+func (w *window) ticks() int64 {
+	if w.tick == 0 {
+		return 0
+	}
+	return min((w.elapsed+w.tick-1)/w.tick, w.frame.seconds/w.tick)
+}
+
+// activeTicks returns the share of the ticks with activity.
+func (w *window) activeTicks() float64 {
+	active := 0
+	for _, n := range w.counts[:w.ticks()] {
+		if n > 0 {
+			active++
+		}
+	}
+	return ratio(float64(active), float64(w.ticks()))
+}
+
+// tickVariation returns the coefficient of variation of the counts per tick: 0
+// is even, above 1 is bursts.
+func (w *window) tickVariation() float64 {
+	var sum uint64
+	var squares uint128
+	for _, n := range w.counts[:w.ticks()] {
+		sum += n
+		hi, lo := bits.Mul64(n, n)
+		squares.add(uint128{hi, lo})
+	}
+	return variation(uint64(w.ticks()), sum, squares)
+}
+
+// variation returns the coefficient of variation of n values: their deviation by
+// their mean. NaN where there is no mean to divide by.
+func variation(n, sum uint64, squares uint128) float64 {
+	if sum == 0 {
+		return math.NaN()
+	}
+	return math.Sqrt(variance(n, sum, squares, 0)) / (float64(sum) / float64(n))
+}
+
+// rhythm is the most regular pair of a window: the peer and port whose records
+// start at the most even gaps.
+type rhythm struct {
+	gaps      uint64  // between active minutes; 0 where no pair qualifies
+	mean      float64 // seconds
+	variation float64 // coefficient of variation of the gaps
+	score     float64 // smaller is more regular
+}
+
+// minGaps that a pair needs to have a rhythm.
+const minGaps = 4
+
+// offer weighs a pair. One that is active at nearly every tick of its log has no
+// rhythm that the log could show: any steady flow of a 60 s log looks like that.
+func (r *rhythm) offer(m *minutes, tickSeconds int64) {
+	n, sum, squares := m.gaps()
+	if n < minGaps || sum*picket.Minute < 2*n*uint64(tickSeconds) {
+		return
+	}
+	cv := variation(n, sum, squares)
+	score := float64(cv*cv) + 1/float64(n)
+	if r.gaps == 0 || score < r.score {
+		*r = rhythm{n, float64(sum*picket.Minute) / float64(n), cv, score}
+	}
+}
+
+// gaps returns the number of gaps between the minutes of the set, their sum and
+// the sum of their squares, in minutes.
+func (m *minutes) gaps() (n, sum uint64, squares uint128) {
+	last := -1
+	for i := m.low; i < m.end; i++ {
+		for word := m.words[i]; word != 0; word &= word - 1 {
+			at := i*64 + bits.TrailingZeros64(word)
+			if last >= 0 {
+				gap := uint64(at - last)
+				n++
+				sum += gap
+				squares.add(uint128{0, gap * gap})
+			}
+			last = at
+		}
+	}
+	return n, sum, squares
+}

@@ -1,0 +1,308 @@
+package extract
+
+import (
+	"math/bits"
+	"slices"
+
+	"picket"
+)
+
+// maxWidth of a window in seconds: what the minutes of a pair of hosts are kept for.
+const maxWidth = picket.Day
+
+// window adds up the rows of one entity in one span. Rows come in the order of
+// byEntity, so that what is counted per conversation, target, peer and subnet is
+// counted as each of them ends, and nothing is held but the one at hand and the
+// counts per port.
+type window struct {
+	frame   *frame
+	start   int64 // Unix seconds
+	elapsed int64 // seconds
+	open    bool
+	rest    bool // of the entities without a row of their own: sums alone
+
+	sums
+	shape
+
+	conversation conversation
+	target       target
+	peer         peer
+	subnet       subnet
+}
+
+// begin empties the window for a new entity. It keeps the memory of the tables.
+func (w *window) begin(f *frame, start, elapsed int64, rest bool) {
+	services, clients := w.services.reuse(), w.clients.reuse()
+	*w = window{frame: f, start: start, elapsed: max(elapsed, 1), open: true, rest: rest}
+	w.services, w.clients = services, clients
+	w.tick = tick(f)
+}
+
+// add counts a row.
+func (w *window) add(v *view) {
+	if !w.conversation.is(v) {
+		w.turn(v)
+	}
+	w.conversation.add(v)
+	w.sums.add(v)
+	if !w.rest {
+		w.addTime(v)
+		w.peer.bytesOut = add64(w.peer.bytesOut, v.out.bytes)
+	}
+}
+
+// turn ends what the row no longer belongs to and begins what it does.
+func (w *window) turn(v *view) {
+	c := &w.conversation
+	w.endConversation()
+	if !w.rest {
+		if c.peer != v.peer || c.servicePort != v.servicePort {
+			w.endTarget()
+		}
+		if c.peer != v.peer {
+			w.endPeer(c.peer.external())
+		}
+		if c.peer.subnet() != v.peer.subnet() {
+			w.endSubnet()
+		}
+	}
+	*c = conversation{entity: v.entity, peer: v.peer, servicePort: v.servicePort, clientPort: v.clientPort, proto: v.proto,
+		has: v.has, open: true}
+}
+
+// close ends everything. The window is then only good for values and begin.
+func (w *window) close() {
+	w.endConversation()
+	if !w.rest {
+		w.endTarget()
+		w.endPeer(w.conversation.peer.external())
+		w.endSubnet()
+		w.servicePort = w.services.entropy()
+		w.clientPort = w.clients.entropy()
+		w.peersPerPort = w.services.mostTargets()
+	}
+	w.conversation.open, w.open = false, false
+}
+
+// conversation is one conversation in the window.
+type conversation struct {
+	open                    bool
+	entity, peer            addr
+	servicePort, clientPort uint16
+	proto                   uint8
+	has                     picket.Has // what all its rows have
+	rejected                bool
+	unasked                 bool      // the opener's first word was an answer
+	asked, replied          [2]uint64 // packets and bytes of the opener and of the other end
+	flags                   [2]uint8  // of the opener and of the other end
+}
+
+func (c *conversation) is(v *view) bool {
+	return c.open && c.clientPort == v.clientPort && c.servicePort == v.servicePort && c.peer == v.peer &&
+		c.proto == v.proto && c.entity == v.entity
+}
+
+func (c *conversation) add(v *view) {
+	c.has &= v.has
+	c.rejected = c.rejected || v.rejected > 0
+	c.unasked = c.unasked || v.asked.answered > 0
+	c.asked[0] = add64(c.asked[0], v.asked.packets)
+	c.asked[1] = add64(c.asked[1], v.asked.bytes)
+	c.replied[0] = add64(c.replied[0], v.replied.packets)
+	c.replied[1] = add64(c.replied[1], v.replied.bytes)
+	c.flags[0] |= v.asked.flags
+	c.flags[1] |= v.replied.flags
+}
+
+// hasPorts reports whether the conversation's protocol has ports.
+func (c *conversation) hasPorts() bool { return hasPorts(c.proto) }
+
+func hasPorts(proto uint8) bool {
+	const dccp, sctp, udpLite = 33, 132, 136
+	switch proto {
+	case picket.ProtoTCP, picket.ProtoUDP, dccp, sctp, udpLite:
+		return true
+	}
+	return false
+}
+
+func (w *window) endConversation() {
+	c := &w.conversation
+	if !c.open {
+		return
+	}
+	w.count(c)
+	if w.rest {
+		return
+	}
+	w.target.flows++
+	w.peer.flows++
+	w.subnet.flows++
+	if c.proto == picket.ProtoTCP && loginPorts[c.servicePort] {
+		w.target.logins++
+	}
+	if c.hasPorts() {
+		w.target.ported = true
+		w.services.at(c.servicePort).flows++
+		w.clients.at(c.clientPort).flows++
+	}
+}
+
+// target is a peer's port of a service, or the entity's own, towards one peer.
+type target struct {
+	flows  uint64
+	logins uint64
+	ported bool
+	active minutes // with a packet
+	starts minutes // with the start of a record
+}
+
+func (w *window) endTarget() {
+	t := &w.target
+	if t.flows == 0 {
+		return
+	}
+	w.targets++
+	w.flowsPerTarget = max(w.flowsPerTarget, t.flows)
+	w.loginsPerTarget = max(w.loginsPerTarget, t.logins)
+	if t.ported {
+		w.services.at(w.conversation.servicePort).targets++
+		w.peer.ports++
+	}
+	w.pairActive = max(w.pairActive, t.active.count())
+	w.rhythm.offer(&t.starts, w.tickSeconds())
+	*t = target{}
+}
+
+// peer is the other side.
+type peer struct {
+	flows    uint64
+	ports    uint64 // distinct, of the service
+	bytesOut uint64 // to the peer
+}
+
+func (w *window) endPeer(external bool) {
+	p := &w.peer
+	if p.flows == 0 {
+		return
+	}
+	w.peers.add(p.flows)
+	w.portsPerPeer = max(w.portsPerPeer, p.ports)
+	w.peerBytesOut = max(w.peerBytesOut, p.bytesOut)
+	if external {
+		w.externalPeerBytesOut = max(w.externalPeerBytesOut, p.bytesOut)
+	}
+	*p = peer{}
+}
+
+type subnet struct{ flows uint64 }
+
+func (w *window) endSubnet() {
+	if w.subnet.flows > 0 {
+		w.subnets.add(w.subnet.flows)
+	}
+	w.subnet = subnet{}
+}
+
+// shape is what does not add up over entities: distinct counts, distributions,
+// largest values, times.
+type shape struct {
+	peers, subnets          entropy
+	services, clients       ports
+	servicePort, clientPort entropy // of services and clients, once closed
+	targets                 uint64
+	flowsPerTarget          uint64 // most
+	loginsPerTarget         uint64 // most
+	portsPerPeer            uint64 // most
+	peersPerPort            uint64 // most
+	peerBytesOut            uint64 // most
+	externalPeerBytesOut    uint64 // most
+	pairActive              uint64 // minutes of the most lasting pair
+	rhythm                  rhythm
+	tick                    int64 // seconds of a tick, 0 where there are none
+	counts                  [60]uint64
+}
+
+// ports counts conversations and targets per port. Up to a few ports are looked
+// up one by one; beyond, slot says where a port is, if it is there at all.
+type ports struct {
+	used []portCount
+	slot []uint16
+}
+
+type portCount struct {
+	flows   uint64
+	targets uint64
+	port    uint16
+}
+
+const fewPorts = 8
+
+func (p *ports) reuse() ports { return ports{p.used[:0], p.slot} }
+
+// at returns the counts of a port.
+func (p *ports) at(port uint16) *portCount {
+	n := len(p.used)
+	if n < fewPorts {
+		for i := range p.used {
+			if p.used[i].port == port {
+				return &p.used[i]
+			}
+		}
+	} else if i := int(p.slot[port]); i < n && p.used[i].port == port {
+		return &p.used[i]
+	}
+	p.used = append(p.used, portCount{port: port})
+	if n+1 == fewPorts && p.slot == nil {
+		p.slot = make([]uint16, 1<<16)
+	}
+	if n+1 == fewPorts {
+		for i := range p.used {
+			p.slot[p.used[i].port] = uint16(i)
+		}
+	} else if n+1 > fewPorts {
+		p.slot[port] = uint16(n)
+	}
+	return &p.used[n]
+}
+
+// entropy returns the distribution of conversations over ports, which it sorts.
+func (p *ports) entropy() entropy {
+	slices.SortFunc(p.used, func(a, b portCount) int { return int(a.port) - int(b.port) })
+	var e entropy
+	for i := range p.used {
+		e.add(p.used[i].flows)
+	}
+	return e
+}
+
+func (p *ports) mostTargets() uint64 {
+	var most uint64
+	for i := range p.used {
+		most = max(most, p.used[i].targets)
+	}
+	return most
+}
+
+// minutes is a set of minutes of a window.
+type minutes struct {
+	words    [(maxWidth/picket.Minute + 63) / 64]uint64
+	low, end int // words in use
+}
+
+func (m *minutes) add(minute int) {
+	i := minute / 64
+	if m.end == 0 {
+		m.low = i
+	}
+	m.low, m.end = min(m.low, i), max(m.end, i+1)
+	m.words[i] |= 1 << (minute % 64)
+}
+
+func (m *minutes) count() uint64 {
+	n := 0
+	for _, w := range m.words[m.low:m.end] {
+		n += bits.OnesCount64(w)
+	}
+	return uint64(n)
+}
