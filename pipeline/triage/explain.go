@@ -7,27 +7,51 @@ import "picket"
 // ones of them that look like scanners must not talk it away.
 const explainers = 3
 
-// explain compares each victim's window with the actors that fill it. Where up
-// to three of its largest peers hold half of its flows and are found for another
-// class at that time, it is one incident seen from two sides and gets one class:
-// the actor's if that is a scan (who walks over the ports of a host is no flood
-// of it, however fast) or if it is at least as probable as the victim's; else
-// the victim's, which the actor's window takes if most of its flows are there.
+// walk is the number of ports of one host from which on talking to them is
+// walking over them.
+const walk = 5
+
+// explain compares what is found on the two sides of the same flows, so that an
+// incident seen from both gets one class.
+//
+// Where up to three of a victim's largest peers hold half of its flows and are
+// found for another class at that time, the victim's window takes the actor's
+// class if that is a scan that walks over ports (it is no flood of the host,
+// however fast), or if it is at least as probable as the victim's own; else the
+// actor's window takes the victim's, if most of its flows are there.
+//
+// Then the small ones: an actor's window that has most of its flows with a
+// victim that is flooded, or whose passwords are guessed, more probably than the
+// actor does what it is found for, is one of the crowd that does it, unless it
+// walks over ports.
 func explain(hits []*hit) {
-	actors := map[side][]*hit{}
+	actors, victims := map[side][]*hit{}, map[side][]*hit{}
 	for _, h := range hits {
-		if h.Entity.Kind == picket.KindActor && h.own != picket.ClassAnomaly {
-			k := side{h.Booster.Detector, h.Entity.ID}
+		k := side{h.Booster.Detector, h.Entity.ID}
+		switch {
+		case h.own == picket.ClassAnomaly:
+		case h.Entity.Kind == picket.KindActor:
 			actors[k] = append(actors[k], h)
+		case h.Entity.Kind == picket.KindVictim:
+			victims[k] = append(victims[k], h)
 		}
 	}
-	var changes []change
+	explainEach(hits, picket.KindVictim, func(v *hit) *change { return explainVictim(v, actors) })
+	explainEach(hits, picket.KindActor, func(a *hit) *change { return joinCrowd(a, victims) })
+}
+
+// explainEach makes the changes afterwards, so that none decides another.
+func explainEach(hits []*hit, kind picket.Kind, decide func(*hit) *change) {
+	var changes []*change
 	for _, h := range hits {
-		if h.Entity.Kind == picket.KindVictim && h.own != picket.ClassAnomaly {
-			changes = append(changes, explainVictim(h, actors)...)
+		if h.Entity.Kind != kind || h.own == picket.ClassAnomaly {
+			continue
+		}
+		if c := decide(h); c != nil {
+			changes = append(changes, c)
 		}
 	}
-	for _, c := range changes { // afterwards, so that no change decides another
+	for _, c := range changes {
 		c.hit.class = c.class
 	}
 }
@@ -39,7 +63,7 @@ type change struct {
 	class string
 }
 
-func explainVictim(v *hit, actors map[side][]*hit) []change {
+func explainVictim(v *hit, actors map[side][]*hit) *change {
 	filled := map[string]uint64{} // flows by the actors' class
 	by := map[string]*hit{}       // the largest actor of a class
 	for _, peer := range v.Peers[:min(len(v.Peers), explainers)] {
@@ -57,35 +81,49 @@ func explainVictim(v *hit, actors map[side][]*hit) []change {
 			continue
 		}
 		a := by[class]
-		if class == picket.ClassScan || a.probability(class) >= v.probability(v.class) {
-			return []change{{v, class}}
+		if class == picket.ClassScan && !v.staysOn() || a.probability(class) >= v.probability(v.class) {
+			return &change{v, class}
 		}
 		if 2*flowsWith(a.Peers, v.Entity.ID) >= a.Flows {
-			return []change{{a, v.class}}
+			return &change{a, v.class}
 		}
 	}
 	return nil
 }
 
-// beside returns the actor's window that is closest to the victim's: of those
+// staysOn reports whether the row says that no two sides share many ports.
+func (h *hit) staysOn() bool { return h.feature(portsPerPeer) < walk }
+
+func joinCrowd(a *hit, victims map[side][]*hit) *change {
+	if len(a.Peers) == 0 || 2*a.Peers[0].Flows < a.Flows || !a.staysOn() {
+		return nil
+	}
+	v := beside(a, victims[side{a.Booster.Detector, a.Peers[0].ID}])
+	if v == nil || v.class == a.class || v.class != picket.ClassDDoS && v.class != picket.ClassBruteforce {
+		return nil
+	}
+	if a.probability(a.class) >= v.probability(v.class) || 2*a.Peers[0].Flows >= v.Flows {
+		return nil
+	}
+	return &change{a, v.class}
+}
+
+// beside returns the window of the other side that is closest to h: of those
 // that share time the one nearest in width, so that a day's verdict does not
 // speak for a minute that has its own.
-func beside(v *hit, actor []*hit) *hit {
+func beside(h *hit, others []*hit) *hit {
 	var best *hit
-	for _, a := range actor {
-		if !a.overlaps(v) {
-			continue
-		}
-		if best == nil || closer(a, best, v) {
-			best = a
+	for _, o := range others {
+		if o.overlaps(h) && (best == nil || closer(o, best, h)) {
+			best = o
 		}
 	}
 	return best
 }
 
-// closer prefers the width nearest to v's; of two equal ones the surer window.
-func closer(a, b, v *hit) bool {
-	da, db := abs(a.Seconds-v.Seconds), abs(b.Seconds-v.Seconds)
+// closer prefers the width nearest to h's; of two equal ones the surer window.
+func closer(a, b, h *hit) bool {
+	da, db := abs(a.Seconds-h.Seconds), abs(b.Seconds-h.Seconds)
 	if da != db {
 		return da < db
 	}

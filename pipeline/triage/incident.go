@@ -114,7 +114,7 @@ func (in *incident) finding(c Config) picket.Finding {
 		Threshold:  best.Threshold,
 		Cut:        cmp.Or(best.Cut, picket.CutShipped),
 		Margin:     best.Margin,
-		Reasons:    slices.Clone(best.Contributions),
+		Reasons:    best.reasons(),
 		Features:   best.row(),
 		Peers:      in.largestPeers(),
 		Revision:   in.revision(),
@@ -153,6 +153,11 @@ func (h *hit) row() map[string]float64 {
 		}
 	}
 	return row
+}
+
+// reasons are the contributions that moved the score at all.
+func (h *hit) reasons() []picket.Contribution {
+	return slices.DeleteFunc(slices.Clone(h.Contributions), func(c picket.Contribution) bool { return c.Shap == 0 })
 }
 
 // seen is from the first to the last window. A wide window whose flows narrower

@@ -40,6 +40,12 @@ const (
 	typeBeacon     = "beacon"
 )
 
+// Features that more than the rules below look at.
+const (
+	portsPerPeer = "ports_per_peer_max"
+	peersCounted = "peers"
+)
+
 // row is a finding's features by name. A missing one is NaN, and no comparison
 // with NaN holds, so a rule over features that a source lacks does not apply.
 type row struct {
@@ -86,6 +92,6 @@ func finerType(f *picket.Finding) string {
 
 // peerCount is how many other sides the finding's row counts, if it does.
 func peerCount(f *picket.Finding) (int, bool) {
-	n, ok := f.Features["peers"]
+	n, ok := f.Features[peersCounted]
 	return int(n), ok && n >= 0 && n < 1e9
 }

@@ -224,16 +224,15 @@ func (e Encoder) WriteJSONL(w io.Writer, findings []picket.Finding) error {
 // WriteJSON writes findings as one array of OCSF events, a line each.
 func (e Encoder) WriteJSON(w io.Writer, findings []picket.Finding) error {
 	var b bytes.Buffer
-	b.WriteString("[")
+	b.WriteString("[\n")
 	for i := range findings {
 		line, err := e.Encode(&findings[i])
 		if err != nil {
 			return err
 		}
 		if i > 0 {
-			b.WriteString(",")
+			b.WriteString(",\n")
 		}
-		b.WriteString("\n")
 		b.Write(line)
 	}
 	b.WriteString("\n]\n")

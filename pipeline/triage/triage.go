@@ -9,8 +9,8 @@
 // one who does it and of the one it is done to. Four steps make it one finding:
 //
 //   - settle (settle.go): the windows of one entity agree on classes;
-//   - explain (explain.go): a victim's window takes the class of the few actors
-//     that fill it, so that a scan is no flood of the host it walks over;
+//   - explain (explain.go): the two sides of the same flows agree on a class, so
+//     that a scan is no flood of the host that it walks over;
 //   - group (incident.go): windows of one class, entity and UTC day;
 //   - merge (merge.go): an actor's and a victim's incident that share flows.
 package triage
@@ -28,7 +28,8 @@ import (
 	"picket"
 )
 
-// Alert is a score over its threshold, with what triage needs beside it.
+// Alert is a score over its threshold, with what triage needs beside it. The
+// score must be explained: its contributions name the values of its row.
 type Alert struct {
 	picket.Score
 	Peers []Peer // the other sides of the window, largest first; ten are enough
@@ -176,6 +177,16 @@ func (h *hit) probability(class string) float64 {
 		return h.Probabilities[i]
 	}
 	return 0
+}
+
+// feature returns a value of the row by name, NaN where it is missing.
+func (h *hit) feature(name string) float64 {
+	for i := range h.Contributions {
+		if h.Contributions[i].Feature == name {
+			return h.Contributions[i].Value
+		}
+	}
+	return math.NaN()
 }
 
 // overlaps reports whether two windows share time.

@@ -255,6 +255,20 @@ func TestMerge(t *testing.T) {
 		`bruteforce actor 10.0.0.9 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]
 		closed bruteforce victim 10.0.0.5 -> bruteforce actor 10.0.0.9
 		closed ddos actor 10.0.0.9 -> bruteforce actor 10.0.0.9`)
+	f("a scan that keeps to one port is no walk: the more probable names it", `
+		10:04+60 actor 10.0.0.9 scan .70 peers=10.0.0.5:1000 flows=1000 ports_per_peer_max=1
+		10:04+60 victim 10.0.0.5 ddos .99 flows=1010 peers=10.0.0.9:1000 ports_per_peer_max=1`,
+		`closed ddos actor 10.0.0.9 -> ddos victim 10.0.0.5
+		closed scan actor 10.0.0.9 -> ddos victim 10.0.0.5
+		ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.0.0.9]`)
+	f("the small ones of a flood are of the flood, whatever they look like", `
+		10:04+60 actor 10.0.0.8 c2 .70 peers=10.0.0.5:100 ports_per_peer_max=1
+		10:04+60 actor 10.0.0.9 scan .70 peers=10.0.0.5:100 ports_per_peer_max=90
+		10:04+60 victim 10.0.0.5 ddos .99 flows=1000`,
+		`closed c2 actor 10.0.0.8 -> ddos victim 10.0.0.5
+		closed ddos actor 10.0.0.8 -> ddos victim 10.0.0.5
+		ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.0.0.8]
+		scan actor 10.0.0.9 0.70/60 10:04 to 10:05 n=1 [10.0.0.5]`)
 	f("the victims of one scanner are one finding", `
 		10:04+60 actor 10.0.0.9 scan .97 flows=300 peers=10.0.0.5:100,10.0.0.6:100,10.0.0.7:100
 		10:04+60 victim 10.0.0.5 scan .90 peers=10.0.0.9:100
