@@ -1,0 +1,135 @@
+package gbdt
+
+// admit computes the histograms of build and, where rest is not nil, of rest[i],
+// which has its parent's and whose sibling is build[i]; it finds the best split of
+// each and queues those that have one.
+func (g *grower) admit(build, rest []*leaf, queue *leafQueue) {
+	for _, l := range build {
+		l.hist = g.newHistogram()
+	}
+	g.sum(build)
+	blocks := len(g.b.blocks)
+	found := make([][2]split, len(build)*blocks)
+	masks := g.columns.masks(build, rest)
+	parallel(len(found), g.threads, func(_, k int) {
+		i, bl := k/blocks, &g.b.blocks[k%blocks]
+		if rest != nil {
+			subtract(rest[i].hist, build[i].hist, bl)
+			found[k][1] = g.search(rest[i], bl, masks[rest[i].id])
+		}
+		found[k][0] = g.search(build[i], bl, masks[build[i].id])
+	})
+	for i := range build {
+		g.enqueue(build[i], found[i*blocks:(i+1)*blocks], 0, queue)
+		if rest != nil {
+			g.enqueue(rest[i], found[i*blocks:(i+1)*blocks], 1, queue)
+		}
+	}
+}
+
+// enqueue queues l if one of the splits found is worth it.
+func (g *grower) enqueue(l *leaf, found [][2]split, side int, queue *leafQueue) {
+	for _, f := range found {
+		if f[side].gain > l.best.gain {
+			l.best = f[side]
+		}
+	}
+	const least = 1e-6 // XGBoost's
+	if l.best.gain <= least || l.best.gain < g.p.Gamma {
+		g.release(l)
+		return
+	}
+	queue.push(l)
+}
+
+// search returns the best split of l among the columns of a block.
+func (g *grower) search(l *leaf, bl *block, mask []bool) split {
+	if !g.splittable(l) {
+		return split{}
+	}
+	s := newScanner(&g.values, g.b, g.p.MonotoneConstraints, l.total, g.scale, l.limits)
+	for f := bl.first; f < bl.first+bl.cols; f++ {
+		if mask == nil || mask[f] {
+			s.column(f, (*[256]cell)(l.hist.cells[f*256:]))
+		}
+	}
+	return s.best
+}
+
+// sum adds up the histograms of leaves, a job for each block and span of segments.
+func (g *grower) sum(leaves []*leaf) {
+	type job struct {
+		leaf   *leaf
+		block  *block
+		lo, hi int // segments
+	}
+	var jobs []job
+	for _, l := range leaves {
+		span := len(g.segments)
+		if g.threads > 1 {
+			span = max(1, span*4*segmentRows/max(l.rows, 1))
+		}
+		for i := range g.b.blocks {
+			for lo := 0; lo < len(g.segments); lo += span {
+				jobs = append(jobs, job{l, &g.b.blocks[i], lo, min(lo+span, len(g.segments))})
+			}
+		}
+	}
+	parallel(len(jobs), g.threads, func(worker, i int) {
+		j := &jobs[i]
+		if g.exact != nil {
+			g.sumExact(j.leaf, j.block, g.segments[j.lo:j.hi])
+		} else {
+			g.sumTile(g.tiles[worker], j.leaf, j.block, g.segments[j.lo:j.hi])
+		}
+	})
+}
+
+func (g *grower) sumTile(t *tile, l *leaf, bl *block, segments []segment) {
+	held := 0
+	for i := range segments {
+		entries := segments[i].of(l.id)
+		if len(entries) == 0 {
+			continue
+		}
+		if held += len(entries); held > tileRows {
+			t.drain(g.b, bl, l.hist)
+			held = len(entries)
+		}
+		if bl.wide != nil {
+			t.addWide(entries, bl.wide)
+		} else {
+			t.addNarrow(entries, bl.narrow)
+		}
+	}
+	t.drain(g.b, bl, l.hist)
+}
+
+func (g *grower) sumExact(l *leaf, bl *block, segments []segment) {
+	l.hist.mu.Lock() // spans of one leaf and block may meet here
+	defer l.hist.mu.Unlock()
+	for i := range segments {
+		l.hist.addExact(bl, segments[i].of(l.id), g.exact)
+	}
+}
+
+// subtract takes the cells of small from those of big.
+func subtract(big, small *histogram, bl *block) {
+	lo, hi := bl.first*256, (bl.first+bl.cols)*256
+	from, to := small.cells[lo:hi], big.cells[lo:hi]
+	for i := range to {
+		to[i].g -= from[i].g
+		to[i].h -= from[i].h
+	}
+}
+
+// newHistogram returns an empty histogram.
+func (g *grower) newHistogram() *histogram {
+	if n := len(g.free); n > 0 {
+		h := g.free[n-1]
+		g.free = g.free[:n-1]
+		clear(h.cells)
+		return h
+	}
+	return &histogram{cells: make([]cell, g.b.cols*256)}
+}

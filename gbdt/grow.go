@@ -1,0 +1,420 @@
+package gbdt
+
+import (
+	"container/heap"
+	"math"
+)
+
+// scale turns gradients into integers.
+type scale struct{ g, h float64 }
+
+// segment is a span of rows: the rows of each node among them, in order.
+type segment struct {
+	entries  []entry
+	from, to []int32 // by node
+}
+
+// of returns the entries of a node.
+func (s *segment) of(id int32) []entry { return s.entries[s.from[id]:s.to[id]] }
+
+// segmentRows bounds a segment, and with it the room that parting rows needs.
+const segmentRows = 1 << 16
+
+// leaf is a node that may be split.
+type leaf struct {
+	id     int32
+	depth  int
+	rows   int
+	total  cell
+	limits limits
+	hist   *histogram // nil if it can not be split further
+	best   split
+}
+
+// grower grows trees over binned data. It is made once and used for each tree.
+type grower struct {
+	p        *Params
+	b        *binned
+	threads  int
+	values   valuer
+	columns  sampler
+	segments []segment
+	grad     gradients
+	exact    []wideGradient // with FullPrecision
+	scale    scale
+	tree     *tree
+	limits   []limits // by node
+	free     []*histogram
+	tiles    []*tile   // by worker
+	spare    [][]entry // by worker
+}
+
+func newGrower(p *Params, b *binned, d *TrainData) *grower {
+	g := &grower{p: p, b: b, threads: p.threads(), values: newValuer(p)}
+	g.grad = gradients{objective: p.Objective, classes: p.classes(), labels: d.Labels, weights: d.Weights, posWeight: float32(p.ScalePosWeight)}
+	for lo := 0; lo < b.rows; lo += segmentRows {
+		g.segments = append(g.segments, segment{entries: make([]entry, min(segmentRows, b.rows-lo))})
+	}
+	for range g.threads {
+		g.tiles = append(g.tiles, new(tile))
+		g.spare = append(g.spare, make([]entry, min(segmentRows, b.rows)))
+	}
+	if p.FullPrecision {
+		g.exact = make([]wideGradient, b.rows)
+	}
+	return g
+}
+
+// grow returns the tree of one class in one round, whose gradients follow from
+// the predictions.
+func (g *grower) grow(round, class int, predictions []float32) *tree {
+	g.grad.class, g.grad.predictions = class, predictions
+	g.columns = newSampler(g.p, g.b.cols, round, class)
+	g.tree = &tree{class: class, nodes: []node{{left: -1, right: -1}}}
+	g.limits = append(g.limits[:0], unlimited)
+	key := mix(g.p.Seed ^ mix(uint64(round)<<16|uint64(class)))
+	g.setScale()
+	root := g.load(key)
+	queue := &leafQueue{byGain: g.p.GrowPolicy == LossGuide}
+	g.admit([]*leaf{root}, nil, queue)
+	leaves := 1
+	for queue.Len() > 0 {
+		var batch []*leaf
+		for _, l := range queue.next() {
+			if g.p.MaxLeaves == 0 || leaves < g.p.MaxLeaves {
+				batch = append(batch, l)
+				leaves++
+			} else {
+				g.release(l)
+			}
+		}
+		g.split(batch, queue)
+	}
+	g.setLeaves()
+	return g.tree
+}
+
+// setScale finds the largest gradients and maps them near the end of the range.
+func (g *grower) setScale() {
+	top := make([]gradient, len(g.segments))
+	parallel(len(g.segments), g.threads, func(_, i int) {
+		t := &top[i]
+		for row := i * segmentRows; row < i*segmentRows+cap(g.segments[i].entries); row++ {
+			x := g.grad.at(row)
+			t.g, t.h = max(t.g, x.g, -x.g), max(t.h, x.h)
+		}
+	})
+	var all gradient
+	for _, t := range top {
+		all.g, all.h = max(all.g, t.g), max(all.h, t.h)
+	}
+	g.scale = scale{1, 1}
+	rangeG, rangeH := 32766.0, 65534.0
+	if g.p.FullPrecision {
+		rangeG, rangeH = math.MaxInt32-1, math.MaxInt32-1
+	}
+	if all.g > 0 {
+		g.scale.g = rangeG / float64(all.g)
+	}
+	if all.h > 0 {
+		g.scale.h = rangeH / float64(all.h)
+	}
+}
+
+// load puts the sampled rows with their gradients in the root.
+func (g *grower) load(key uint64) *leaf {
+	totals := make([]cell, len(g.segments))
+	keep := uint64(math.MaxUint64)
+	if g.p.Subsample < 1 {
+		keep = uint64(float64(g.p.Subsample*(1<<63))) << 1
+	}
+	parallel(len(g.segments), g.threads, func(_, i int) {
+		s := &g.segments[i]
+		lo := i * segmentRows
+		hi := lo + cap(s.entries)
+		s.entries = s.entries[:0]
+		for row := lo; row < hi; row++ {
+			random := mix(key ^ uint64(row))
+			if random > keep {
+				continue
+			}
+			e, v := g.round(row, mix(random))
+			s.entries = append(s.entries, e)
+			totals[i].g += v.g
+			totals[i].h += v.h
+		}
+		s.from, s.to = append(s.from[:0], 0), append(s.to[:0], int32(len(s.entries)))
+	})
+	root := &leaf{limits: unlimited}
+	for i, t := range totals {
+		root.total.g += t.g
+		root.total.h += t.h
+		root.rows += len(g.segments[i].entries)
+	}
+	return root
+}
+
+// round returns row's entry and its gradient in integers.
+func (g *grower) round(row int, random uint64) (entry, cell) {
+	x := g.grad.at(row)
+	a, b := float64(float64(x.g)*g.scale.g), float64(float64(x.h)*g.scale.h)
+	if g.exact != nil {
+		v := wideGradient{int32(math.RoundToEven(a)), int32(math.RoundToEven(b))}
+		g.exact[row] = v
+		return newEntry(row, 0, 0), cell{int64(v.g), int64(v.h)}
+	}
+	const unit = 1.0 / (1 << 16)
+	gi := int32(a+float64(float64(random&0xffff)*unit)+65536) - 65536
+	hi := int32(b + float64(float64(random>>16&0xffff)*unit))
+	return newEntry(row, gi, hi), cell{int64(gi), int64(hi)}
+}
+
+// split splits each leaf of the batch as its best split says and admits the
+// children to the queue.
+func (g *grower) split(batch []*leaf, queue *leafQueue) {
+	for _, l := range batch {
+		g.addChildren(l)
+	}
+	lefts := g.part(batch)
+	var build, rest []*leaf
+	for i, l := range batch {
+		left, right := g.children(l, lefts[i])
+		if !g.splittable(left) && !g.splittable(right) {
+			g.release(l)
+			continue
+		}
+		// The smaller side is summed; the larger is the parent less the smaller.
+		small, large := left, right
+		if left.rows > right.rows {
+			small, large = right, left
+		}
+		large.hist = l.hist
+		build, rest = append(build, small), append(rest, large)
+	}
+	g.admit(build, rest, queue)
+}
+
+// splittable tells if a node may have children at all.
+func (g *grower) splittable(l *leaf) bool {
+	deeper := g.p.MaxDepth == 0 || l.depth < g.p.MaxDepth
+	return deeper && l.rows > 1 && float64(l.total.h)/g.scale.h >= 2*g.p.MinChildWeight
+}
+
+// addChildren makes the nodes of a split.
+func (g *grower) addChildren(l *leaf) {
+	t, s := g.tree, &l.best
+	id := int32(len(t.nodes))
+	n := &t.nodes[l.id]
+	n.left, n.right, n.feature, n.defaultLeft, n.gain = id, id+1, int32(s.column), s.defaultLeft, float32(s.gain)
+	switch cuts := g.b.cuts[s.column]; {
+	case s.category:
+		t.sets = append(t.sets, []int32{int32(s.bin)})
+		n.set = int32(len(t.sets))
+	case s.bin == len(cuts):
+		n.value = math.MaxFloat32 // parts what is there from what is missing
+	default:
+		n.value = cuts[s.bin]
+	}
+	t.nodes = append(t.nodes, node{left: -1, right: -1}, node{left: -1, right: -1})
+	left, right := g.childLimits(l)
+	g.limits = append(g.limits, left, right)
+}
+
+// childLimits halves the room of values between the sides of a monotone split.
+func (g *grower) childLimits(l *leaf) (left, right limits) {
+	left, right = l.limits, l.limits
+	if l.best.column >= len(g.p.MonotoneConstraints) {
+		return left, right
+	}
+	v := func(c cell) float64 {
+		return g.values.value(float64(c.g)/g.scale.g, float64(c.h)/g.scale.h, l.limits)
+	}
+	r := cell{l.total.g - l.best.left.g, l.total.h - l.best.left.h}
+	mid := (v(l.best.left) + v(r)) / 2
+	switch g.p.MonotoneConstraints[l.best.column] {
+	case 1:
+		left.high, right.low = mid, mid
+	case -1:
+		left.low, right.high = mid, mid
+	}
+	return left, right
+}
+
+// children returns the leaves under l, of which leftRows rows are on the left.
+func (g *grower) children(l *leaf, leftRows int) (left, right *leaf) {
+	n := &g.tree.nodes[l.id]
+	left = &leaf{id: n.left, depth: l.depth + 1, rows: leftRows, total: l.best.left, limits: g.limits[n.left]}
+	right = &leaf{id: n.right, depth: l.depth + 1, rows: l.rows - leftRows, limits: g.limits[n.right]}
+	right.total = cell{l.total.g - left.total.g, l.total.h - left.total.h}
+	return left, right
+}
+
+// part parts the rows of each leaf of the batch and returns how many went left.
+func (g *grower) part(batch []*leaf) []int {
+	counts := make([]int, len(g.segments)*len(batch))
+	tables := make([][256]uint8, len(batch))
+	for i, l := range batch {
+		tables[i] = rightBins(&l.best, g.b.missing[l.best.column])
+	}
+	parallel(len(g.segments), g.threads, func(worker, k int) {
+		s := &g.segments[k]
+		for len(s.from) < len(g.tree.nodes) {
+			s.from, s.to = append(s.from, 0), append(s.to, 0)
+		}
+		for i, l := range batch {
+			lo, hi := s.from[l.id], s.to[l.id]
+			left := int32(partEntries(s.of(l.id), g.spare[worker], g.b.columns[l.best.column], &tables[i]))
+			n := &g.tree.nodes[l.id]
+			s.from[n.left], s.to[n.left] = lo, lo+left
+			s.from[n.right], s.to[n.right] = lo+left, hi
+			counts[k*len(batch)+i] = int(left)
+		}
+	})
+	lefts := make([]int, len(batch))
+	for i, n := range counts {
+		lefts[i%len(batch)] += n
+	}
+	return lefts
+}
+
+// rightBins has 1 for the bins that go right.
+func rightBins(s *split, missing bool) (table [256]uint8) {
+	for i := range table {
+		if s.category && i == s.bin || !s.category && i > s.bin {
+			table[i] = 1
+		}
+	}
+	if missing {
+		table[missingBin] = 1
+		if s.defaultLeft {
+			table[missingBin] = 0
+		}
+	}
+	return table
+}
+
+// partEntries moves the entries that go left to the front, keeping their order
+// and that of the others, and returns how many there are. It does not branch on
+// the data, which no predictor could guess.
+func partEntries(entries, spare []entry, bins []uint8, right *[256]uint8) int {
+	l, r := 0, 0
+	for _, e := range entries {
+		entries[l], spare[r] = e, e
+		v := int(right[bins[e.row()]])
+		r += v
+		l += 1 - v
+	}
+	copy(entries[l:], spare[:r])
+	return l
+}
+
+// setLeaves computes the values of all nodes from the gradients as they are.
+func (g *grower) setLeaves() {
+	type sum struct{ g, h float64 }
+	nodes := g.tree.nodes
+	sums := make([]sum, len(g.segments)*len(nodes))
+	parallel(len(g.segments), g.threads, func(_, k int) {
+		for id := range nodes {
+			if !nodes[id].leaf() {
+				continue
+			}
+			s := &sums[k*len(nodes)+id]
+			for _, e := range g.segments[k].of(int32(id)) {
+				x := g.grad.at(int(e.row()))
+				s.g += float64(x.g)
+				s.h += float64(x.h)
+			}
+		}
+	})
+	total := make([]sum, len(nodes))
+	for i, s := range sums { // in the order of the segments
+		t := &total[i%len(nodes)]
+		t.g += s.g
+		t.h += s.h
+	}
+	for id := len(nodes) - 1; id >= 0; id-- { // children come after their parents
+		n, t := &nodes[id], &total[id]
+		if !n.leaf() {
+			a, b := total[n.left], total[n.right]
+			*t = sum{a.g + b.g, a.h + b.h}
+		}
+		w := g.values.value(t.g, t.h, g.limits[id])
+		n.weight, n.cover = float32(w), float32(t.h)
+		if n.leaf() {
+			n.value = float32(float64(w * g.p.Eta))
+		}
+	}
+}
+
+// update adds the tree's values to the margins of its class.
+func (g *grower) update(margins []float32) {
+	t, k := g.tree, g.grad.classes
+	parallel(len(g.segments), g.threads, func(_, i int) {
+		s := &g.segments[i]
+		if len(s.entries) < cap(s.entries) { // rows that were not sampled
+			buf := make([]float32, g.b.cols)
+			for row := i * segmentRows; row < i*segmentRows+cap(s.entries); row++ {
+				margins[row*k+t.class] += t.nodes[t.find(g.b.row(row, buf))].value
+			}
+			return
+		}
+		for id := range t.nodes {
+			if n := &t.nodes[id]; n.leaf() {
+				for _, e := range s.of(int32(id)) {
+					margins[int(e.row())*k+t.class] += n.value
+				}
+			}
+		}
+	})
+}
+
+// release gives back the histogram of a leaf that stays one.
+func (g *grower) release(l *leaf) {
+	if l.hist != nil {
+		g.free = append(g.free, l.hist)
+		l.hist = nil
+	}
+}
+
+// leafQueue orders the leaves that can be split: by depth and age, or by gain.
+type leafQueue struct {
+	byGain bool
+	leaves []*leaf
+}
+
+func (q *leafQueue) Len() int      { return len(q.leaves) }
+func (q *leafQueue) Swap(i, j int) { q.leaves[i], q.leaves[j] = q.leaves[j], q.leaves[i] }
+func (q *leafQueue) Push(x any)    { q.leaves = append(q.leaves, x.(*leaf)) }
+
+func (q *leafQueue) Less(i, j int) bool {
+	a, b := q.leaves[i], q.leaves[j]
+	if q.byGain && a.best.gain != b.best.gain {
+		return a.best.gain > b.best.gain
+	}
+	return a.id < b.id
+}
+
+func (q *leafQueue) Pop() any {
+	last := q.leaves[len(q.leaves)-1]
+	q.leaves = q.leaves[:len(q.leaves)-1]
+	return last
+}
+
+// push queues a leaf.
+func (q *leafQueue) push(l *leaf) {
+	if q.byGain {
+		heap.Push(q, l)
+	} else {
+		q.leaves = append(q.leaves, l)
+	}
+}
+
+// next takes the leaf with the greatest gain, or all leaves: one level.
+func (q *leafQueue) next() []*leaf {
+	if q.byGain {
+		return []*leaf{heap.Pop(q).(*leaf)}
+	}
+	level := q.leaves
+	q.leaves = nil
+	return level
+}

@@ -1,0 +1,122 @@
+package gbdt
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// entry is a row with its rounded gradient: row in bits 0 to 31, hessian in 32 to
+// 47, signed gradient in 48 to 63.
+type entry uint64
+
+func newEntry(row int, g, h int32) entry {
+	return entry(uint32(row)) | entry(uint16(h))<<32 | entry(uint16(g))<<48
+}
+
+func (e entry) row() uint32 { return uint32(e) }
+
+// packed returns g<<32 + h: sums of up to tileRows of them keep the two apart.
+func (e entry) packed() int64 { return int64(e)>>48<<32 | int64(uint16(e>>32)) }
+
+// tile sums packed gradients by column and bin. It fits the first-level cache.
+type tile [16][256]int64
+
+// tileRows is how many entries a tile holds before hessians of 16 bits overflow 32.
+const tileRows = 1 << 16
+
+// cell is the sums of one bin, in units of the round's scale.
+type cell struct{ g, h int64 }
+
+// histogram has the 256 cells of each column.
+type histogram struct {
+	mu    sync.Mutex
+	cells []cell
+}
+
+// addWide adds entries to the tile by the bins of their rows.
+func (t *tile) addWide(entries []entry, rows [][16]uint8) {
+	for _, e := range entries {
+		v, row := e.packed(), &rows[e.row()]
+		a, b := binary.LittleEndian.Uint64(row[:8]), binary.LittleEndian.Uint64(row[8:])
+		t[0][uint8(a)] += v
+		t[1][uint8(a>>8)] += v
+		t[2][uint8(a>>16)] += v
+		t[3][uint8(a>>24)] += v
+		t[4][uint8(a>>32)] += v
+		t[5][uint8(a>>40)] += v
+		t[6][uint8(a>>48)] += v
+		t[7][uint8(a>>56)] += v
+		t[8][uint8(b)] += v
+		t[9][uint8(b>>8)] += v
+		t[10][uint8(b>>16)] += v
+		t[11][uint8(b>>24)] += v
+		t[12][uint8(b>>32)] += v
+		t[13][uint8(b>>40)] += v
+		t[14][uint8(b>>48)] += v
+		t[15][uint8(b>>56)] += v
+	}
+}
+
+// addNarrow is addWide for eight columns.
+func (t *tile) addNarrow(entries []entry, rows [][8]uint8) {
+	for _, e := range entries {
+		v, a := e.packed(), binary.LittleEndian.Uint64(rows[e.row()][:])
+		t[0][uint8(a)] += v
+		t[1][uint8(a>>8)] += v
+		t[2][uint8(a>>16)] += v
+		t[3][uint8(a>>24)] += v
+		t[4][uint8(a>>32)] += v
+		t[5][uint8(a>>40)] += v
+		t[6][uint8(a>>48)] += v
+		t[7][uint8(a>>56)] += v
+	}
+}
+
+// drain moves the tile's sums of a block into its cells and clears it.
+func (t *tile) drain(b *binned, bl *block, h *histogram) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k := range bl.cols {
+		f := bl.first + k
+		from := &t[k]
+		to := (*[256]cell)(h.cells[f*256:])
+		for i := range b.bins(f) {
+			to[i].add(from[i])
+			from[i] = 0
+		}
+		if b.missing[f] {
+			to[missingBin].add(from[missingBin])
+			from[missingBin] = 0
+		}
+	}
+	for k := bl.cols; k < 16; k++ {
+		t[k][0] = 0 // the padding's bin
+	}
+}
+
+func (c *cell) add(packed int64) {
+	c.g += packed >> 32
+	c.h += packed & (1<<32 - 1)
+}
+
+// wideGradient is a gradient in 32 bits each, for full precision.
+type wideGradient struct{ g, h int32 }
+
+// addExact adds the gradients of the entries' rows to h, block by block.
+func (h *histogram) addExact(bl *block, entries []entry, gradients []wideGradient) {
+	cells := h.cells[bl.first*256:]
+	for _, e := range entries {
+		v := gradients[e.row()]
+		var bins []uint8
+		if bl.wide != nil {
+			bins = bl.wide[e.row()][:bl.cols]
+		} else {
+			bins = bl.narrow[e.row()][:bl.cols]
+		}
+		for k, bin := range bins {
+			c := &cells[k*256+int(bin)]
+			c.g += int64(v.g)
+			c.h += int64(v.h)
+		}
+	}
+}

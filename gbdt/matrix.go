@@ -1,0 +1,110 @@
+package gbdt
+
+import (
+	"fmt"
+	"math"
+)
+
+// Matrix is rows of float32 values, NaN where a value is missing. It holds the
+// slices it was made of and never changes them.
+type Matrix struct {
+	rows, cols  int
+	dense       []float32 // row-major, or nil
+	start       []int     // CSR: row i is entries start[i] to start[i+1]
+	index       []int32
+	value       []float32
+	bins        *binned // quantised: no floats are kept
+	categorical []bool  // per column; nil if none is
+}
+
+// NewDense returns a matrix of rows × cols values in row-major order.
+func NewDense(data []float32, rows, cols int) *Matrix {
+	return &Matrix{rows: rows, cols: cols, dense: data}
+}
+
+// NewCSR returns a sparse matrix: row i has values[start[i]:start[i+1]] in the
+// columns index[start[i]:start[i+1]], which ascend. What is not there is missing,
+// as in XGBoost: it is not zero.
+func NewCSR(start []int, index []int32, values []float32, cols int) *Matrix {
+	return &Matrix{rows: len(start) - 1, cols: cols, start: start, index: index, value: values}
+}
+
+// Categorical marks columns as categories: whole numbers from 0 to 254 that have
+// no order. A split takes one category out (one-hot). It returns m.
+func (m *Matrix) Categorical(columns ...int) *Matrix {
+	m.categorical = make([]bool, m.cols)
+	for _, c := range columns {
+		if c >= 0 && c < m.cols {
+			m.categorical[c] = true
+		}
+	}
+	return m
+}
+
+// Rows returns the number of rows.
+func (m *Matrix) Rows() int { return m.rows }
+
+// Cols returns the number of columns.
+func (m *Matrix) Cols() int { return m.cols }
+
+// Row returns row i, in buf if the matrix is not dense; buf must hold Cols values.
+// A quantised matrix gives a value of each bin that falls in the same bin.
+func (m *Matrix) Row(i int, buf []float32) []float32 {
+	switch {
+	case m.bins != nil:
+		return m.bins.row(i, buf[:m.cols])
+	case m.start != nil:
+		buf = buf[:m.cols]
+		for f := range buf {
+			buf[f] = nan32
+		}
+		for k := m.start[i]; k < m.start[i+1]; k++ {
+			buf[m.index[k]] = m.value[k]
+		}
+		return buf
+	}
+	return m.dense[i*m.cols : (i+1)*m.cols : (i+1)*m.cols]
+}
+
+var nan32 = float32(math.NaN())
+
+// check returns an error if the matrix is not what its shape says.
+func (m *Matrix) check() error {
+	if m.rows < 0 || m.cols < 1 || m.cols > maxColumns {
+		return fmt.Errorf("matrix of %d rows and %d columns: want at least 1 column, at most %d", m.rows, m.cols, maxColumns)
+	}
+	if m.rows > math.MaxInt32 {
+		return fmt.Errorf("matrix of %d rows: at most %d are supported", m.rows, math.MaxInt32)
+	}
+	switch {
+	case m.bins != nil:
+		return nil
+	case m.start != nil:
+		return m.checkSparse()
+	case len(m.dense) != m.rows*m.cols:
+		return fmt.Errorf("matrix of %d rows and %d columns has %d values", m.rows, m.cols, len(m.dense))
+	}
+	return nil
+}
+
+func (m *Matrix) checkSparse() error {
+	if len(m.index) != len(m.value) {
+		return fmt.Errorf("sparse matrix has %d column numbers and %d values", len(m.index), len(m.value))
+	}
+	if m.start[0] != 0 || m.start[m.rows] != len(m.value) {
+		return fmt.Errorf("sparse matrix: rows span entries %d to %d of %d", m.start[0], m.start[m.rows], len(m.value))
+	}
+	for i := range m.rows {
+		if m.start[i+1] < m.start[i] {
+			return fmt.Errorf("sparse matrix: row %d ends before it starts", i)
+		}
+		last := int32(-1)
+		for _, f := range m.index[m.start[i]:m.start[i+1]] {
+			if f <= last || int(f) >= m.cols {
+				return fmt.Errorf("sparse matrix: row %d has column %d after %d: want ascending numbers below %d", i, f, last, m.cols)
+			}
+			last = f
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package gbdt
+
+import "math"
+
+// split is a way to part the rows of a node.
+type split struct {
+	gain        float64 // loss reduction; 0 is no split
+	column, bin int     // bins up to bin go left; of a category column, bin alone goes right
+	category    bool
+	defaultLeft bool
+	left        cell // sums of the left side
+}
+
+// valuer computes leaf values and their scores from sums of gradients.
+type valuer struct {
+	alpha, lambda, maxDelta float64
+	minChild                float64
+	plain                   bool // no alpha, maxDelta or constraint: the score is G*G/(H+lambda)
+}
+
+func newValuer(p *Params) valuer {
+	v := valuer{alpha: p.Alpha, lambda: p.Lambda, maxDelta: p.MaxDeltaStep, minChild: p.MinChildWeight}
+	v.plain = v.alpha == 0 && v.maxDelta == 0
+	for _, c := range p.MonotoneConstraints {
+		v.plain = v.plain && c == 0
+	}
+	return v
+}
+
+// limits bound the values of leaves under a node, for monotone constraints.
+type limits struct{ low, high float64 }
+
+var unlimited = limits{math.Inf(-1), math.Inf(1)}
+
+// value returns the best leaf value for sums g and h within l.
+func (v *valuer) value(g, h float64, l limits) float64 {
+	if h <= 0 {
+		return 0
+	}
+	switch {
+	case g > v.alpha:
+		g -= v.alpha
+	case g < -v.alpha:
+		g += v.alpha
+	default:
+		g = 0
+	}
+	w := -g / (h + v.lambda)
+	if v.maxDelta > 0 {
+		w = min(max(w, -v.maxDelta), v.maxDelta)
+	}
+	return min(max(w, l.low), l.high)
+}
+
+// score returns how much the value w lowers the loss of sums g and h, twice.
+func (v *valuer) score(g, h, w float64) float64 {
+	return -(float64(float64(2*g)*w) + float64(float64((h+v.lambda)*w)*w) + float64(float64(2*v.alpha)*math.Abs(w)))
+}
+
+// scanner looks for the best split of one node.
+type scanner struct {
+	*valuer
+	b            *binned
+	monotone     []int
+	limits       limits
+	total        cell
+	unitG, unitH float64 // what one unit of the sums is
+	parent       float64 // score of the node as a leaf
+	best         split
+}
+
+// newScanner returns a scanner for a node with these sums.
+func newScanner(v *valuer, b *binned, monotone []int, total cell, scale scale, l limits) scanner {
+	s := scanner{valuer: v, b: b, monotone: monotone, limits: l, total: total, unitG: 1 / scale.g, unitH: 1 / scale.h}
+	g, h := s.floats(total)
+	s.parent = s.score(g, h, s.value(g, h, l))
+	return s
+}
+
+func (s *scanner) floats(c cell) (g, h float64) {
+	return float64(c.g) * s.unitG, float64(c.h) * s.unitH
+}
+
+// column looks through the splits of column f, whose cells are given.
+func (s *scanner) column(f int, cells *[256]cell) {
+	bins := s.b.bins(f)
+	var missing cell
+	if s.b.missing[f] {
+		missing = cells[missingBin]
+	} else {
+		bins-- // nothing is right of the last bin
+	}
+	if s.b.categorical[f] {
+		s.categories(f, cells, s.b.bins(f), missing)
+		return
+	}
+	var left cell
+	for i := range bins {
+		c := cells[i]
+		if c.h == 0 && c.g == 0 && i > 0 {
+			continue // the same split as the bin before
+		}
+		left.g += c.g
+		left.h += c.h
+		s.consider(split{column: f, bin: i, left: left})
+		if missing.h != 0 {
+			s.consider(split{column: f, bin: i, left: cell{left.g + missing.g, left.h + missing.h}, defaultLeft: true})
+		}
+	}
+}
+
+// categories looks through the splits that send one category right.
+func (s *scanner) categories(f int, cells *[256]cell, bins int, missing cell) {
+	for i := range bins {
+		c := cells[i]
+		if c.h == 0 {
+			continue
+		}
+		s.consider(split{column: f, bin: i, category: true, left: cell{s.total.g - c.g, s.total.h - c.h}, defaultLeft: true})
+		if missing.h != 0 {
+			c.g += missing.g
+			c.h += missing.h
+			s.consider(split{column: f, bin: i, category: true, left: cell{s.total.g - c.g, s.total.h - c.h}})
+		}
+	}
+}
+
+// consider keeps x if it is allowed and better than what it has.
+func (s *scanner) consider(x split) {
+	gl, hl := s.floats(x.left)
+	gr, hr := s.floats(cell{s.total.g - x.left.g, s.total.h - x.left.h})
+	if hl < s.minChild || hr < s.minChild || hl <= 0 || hr <= 0 {
+		return
+	}
+	if s.plain {
+		x.gain = float64(gl*gl)/(hl+s.lambda) + float64(gr*gr)/(hr+s.lambda) - s.parent
+	} else {
+		wl, wr := s.value(gl, hl, s.limits), s.value(gr, hr, s.limits)
+		if c := s.constraint(x.column); c > 0 && wl > wr || c < 0 && wl < wr {
+			return
+		}
+		x.gain = s.score(gl, hl, wl) + s.score(gr, hr, wr) - s.parent
+	}
+	if x.gain > s.best.gain {
+		s.best = x
+	}
+}
+
+func (s *scanner) constraint(f int) int {
+	if f < len(s.monotone) {
+		return s.monotone[f]
+	}
+	return 0
+}
