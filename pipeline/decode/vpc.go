@@ -95,7 +95,8 @@ func readVPC(d *run) error {
 
 // isVPCHeader reports whether line names columns.
 func isVPCHeader(line []byte) bool {
-	return line[0] >= 'a' && line[0] <= 'z' && bytes.Contains(line, []byte("srcaddr")) && bytes.Contains(line, []byte("dstaddr"))
+	return line[0] >= 'a' && line[0] <= 'z' && bytes.IndexByte(line, ' ') > 0 &&
+		(bytes.Contains(line, []byte("srcaddr")) || bytes.Contains(line, []byte("dstaddr")))
 }
 
 // header takes the order of columns from line.
