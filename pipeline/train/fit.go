@@ -1,0 +1,192 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+
+	"picket"
+	"picket/gbdt"
+)
+
+// Options steer Fit. The zero value is usable.
+type Options struct {
+	Params    map[string]string // XGBoost's names, over Defaults
+	Seed      uint64
+	Threshold ThresholdOptions
+	Progress  func(gbdt.Round) // called after each round of the final model
+}
+
+// Defaults are the parameters that Params is laid over: shallow trees that see
+// half of the columns, since deep ones learn one month's ports by heart.
+// Early stopping ends most fits well before num_round.
+func Defaults() map[string]string {
+	return map[string]string{
+		"num_round": "400", "eta": "0.1", "max_depth": "4", "min_child_weight": "3", "lambda": "3", "gamma": "0.1",
+		"subsample": "0.8", "colsample_bytree": "0.5", "early_stopping_rounds": "30",
+	}
+}
+
+// Fitted is a trained booster with what made it.
+type Fitted struct {
+	Booster picket.Booster
+	Model   *gbdt.Model
+	Facts   Facts
+}
+
+// Facts of a fit go into the training manifest.
+type Facts struct {
+	Params map[string]string         `json:"params"`
+	Seed   uint64                    `json:"seed"`
+	Rounds int                       `json:"rounds"`
+	Rows   map[string]map[string]int `json:"rows"` // by split and class
+}
+
+// Fit trains a booster on the train split, stopping early on the validation
+// split; fits the calibration on the calibration split and the threshold by
+// o.Threshold. The test split is not looked at. The same dataset, options and
+// seed give the same bytes.
+func Fit(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
+	if err := checkSplits(d); err != nil {
+		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
+	}
+	model, params, err := grow(ctx, d, o)
+	if err != nil {
+		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
+	}
+	f := &Fitted{Model: model}
+	f.Booster = picket.Booster{ID: d.Booster, Schema: d.Schema, Classes: d.Classes}
+	f.Facts = Facts{Params: params, Seed: o.Seed, Rounds: model.Rounds(), Rows: countRows(d)}
+	var trees bytes.Buffer
+	if err := model.WriteUBJ(&trees); err != nil {
+		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
+	}
+	f.Booster.Trees = trees.Bytes()
+	calibration, err := Score(&f.Booster, model, In(d, picket.SplitCalibration))
+	if err != nil {
+		return nil, err
+	}
+	if f.Booster.Calibration, err = Calibrate(calibration); err != nil {
+		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
+	}
+	if f.Booster.Threshold, err = setThreshold(ctx, d, f, o); err != nil {
+		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
+	}
+	return f, nil
+}
+
+// checkSplits wants normal and other rows in each split that is learned from.
+func checkSplits(d *picket.Dataset) error {
+	if len(d.Classes) < 2 {
+		return fmt.Errorf("classes %v: there must be normal and at least one other", d.Classes)
+	}
+	counts := countRows(d)
+	for _, split := range []string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration} {
+		total := 0
+		for _, n := range counts[split] {
+			total += n
+		}
+		normal := counts[split][d.Classes[0]]
+		if normal == 0 || normal == total {
+			return fmt.Errorf("the %s split has %d normal rows and %d others; it needs both", split, normal, total-normal)
+		}
+	}
+	return nil
+}
+
+func countRows(d *picket.Dataset) map[string]map[string]int {
+	counts := map[string]map[string]int{}
+	for i := range d.Examples {
+		e := &d.Examples[i]
+		if e.Split == "" {
+			continue
+		}
+		if counts[e.Split] == nil {
+			counts[e.Split] = map[string]int{}
+		}
+		counts[e.Split][e.Class]++
+	}
+	return counts
+}
+
+// grow trains the trees alone and returns them with their full parameters.
+func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[string]string, error) {
+	params := Defaults()
+	maps.Copy(params, o.Params)
+	params["seed"] = strconv.FormatUint(o.Seed, 10)
+	params["objective"], params["eval_metric"] = gbdt.BinaryLogistic, "logloss"
+	if len(d.Classes) > 2 {
+		params["objective"], params["eval_metric"] = gbdt.MultiSoftprob, "mlogloss"
+		params["num_class"] = strconv.Itoa(len(d.Classes))
+	}
+	p, err := gbdt.ParseParams(params)
+	if err != nil {
+		return nil, nil, err
+	}
+	train, err := trainData(d, picket.SplitTrain)
+	if err != nil {
+		return nil, nil, err
+	}
+	watched, err := trainData(d, picket.SplitValidation)
+	if err != nil {
+		return nil, nil, err
+	}
+	options := []gbdt.Option{gbdt.Watch(picket.SplitValidation, watched)}
+	if o.Progress != nil {
+		options = append(options, gbdt.Progress(o.Progress))
+	}
+	model, err := gbdt.Train(ctx, p, train, options...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return model.Head(model.BestRound() + 1), params, nil
+}
+
+// trainData lays one split out for gbdt. Classes are weighed by the square root
+// of their rarity: full balance drowns the normal rows, none the rare classes.
+func trainData(d *picket.Dataset, split string) (gbdt.TrainData, error) {
+	rows, cols := In(d, split), len(d.Schema.Names)
+	values := make([]float32, len(rows)*cols)
+	data := gbdt.TrainData{Labels: make([]float32, len(rows)), Weights: make([]float32, len(rows))}
+	weights := make([]float64, len(d.Classes))
+	for i := range rows {
+		class := slices.Index(d.Classes, rows[i].Class)
+		if class < 0 {
+			return data, fmt.Errorf("%s row %d is of class %q, the dataset's classes are %v", split, i+1, rows[i].Class, d.Classes)
+		}
+		if len(rows[i].Values) != cols {
+			return data, fmt.Errorf("%s row %d has %d values, the schema has %d", split, i+1, len(rows[i].Values), cols)
+		}
+		narrow(values[i*cols:(i+1)*cols], rows[i].Values)
+		data.Labels[i] = float32(class)
+		weights[class] += rows[i].Weight
+	}
+	balance := balanced(weights)
+	for i := range rows {
+		data.Weights[i] = float32(rows[i].Weight * balance[int(data.Labels[i])])
+	}
+	data.X = gbdt.NewDense(values, len(rows), cols)
+	return data, nil
+}
+
+// balanced returns a factor for each class, the square root of how much rarer
+// than the mean class it is, scaled so that the weights keep their sum.
+func balanced(weights []float64) []float64 {
+	factors := make([]float64, len(weights))
+	var before, after float64
+	for i, w := range weights {
+		if w > 0 {
+			factors[i] = 1 / math.Sqrt(w)
+			before += w
+			after += w * factors[i]
+		}
+	}
+	for i := range factors {
+		factors[i] *= before / after
+	}
+	return factors
+}

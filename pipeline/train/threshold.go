@@ -1,0 +1,84 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"picket"
+)
+
+// Ways to set a threshold.
+const (
+	ThresholdBudget   = "fpr-budget"         // at most this part of the validation split's normal rows passes
+	ThresholdLeaveOut = "leave-one-kind-out" // best cut for attack kinds that the trees have not seen
+)
+
+// ThresholdOptions say how the cut is set. The zero value is a budget of 0.1 %.
+type ThresholdOptions struct {
+	Method string  // ThresholdBudget when empty
+	Budget float64 // part of normal rows that may pass; 0.001 when 0
+	// Kind names the attack kind of a row, for ThresholdLeaveOut; its class when nil.
+	Kind func(*picket.Example) string
+}
+
+const defaultBudget = 0.001
+
+func setThreshold(ctx context.Context, d *picket.Dataset, f *Fitted, o Options) (picket.Threshold, error) {
+	t := picket.Threshold{Method: cmp.Or(o.Threshold.Method, ThresholdBudget)}
+	switch t.Method {
+	case ThresholdBudget:
+		rows, err := Score(&f.Booster, f.Model, In(d, picket.SplitValidation))
+		if err != nil {
+			return t, err
+		}
+		t.Budget = cmp.Or(o.Threshold.Budget, defaultBudget)
+		t.Margin = BudgetCut(rows, t.Budget)
+		t.Validation = fmt.Sprintf("validation split, %d rows", len(rows))
+		return t, nil
+	case ThresholdLeaveOut:
+		return leaveOneKindOut(ctx, d, f, o)
+	}
+	return t, fmt.Errorf("threshold method %q is not %s or %s", t.Method, ThresholdBudget, ThresholdLeaveOut)
+}
+
+// BudgetCut returns the cut at which a fresh normal row passes with a probability
+// of at most budget: of n normal margins, sorted down, the k-th with
+// k <= budget·(n+1) is passed by k/(n+1) of fresh rows in the mean. Where
+// n is too small for that, the greatest normal margin counts.
+//
+// If the cut can rise without losing a malicious row it stands half-way: a budget
+// need not be spent.
+func BudgetCut(rows []Scored, budget float64) float64 {
+	var normal, malicious []float64
+	for i := range rows {
+		if rows[i].Malicious {
+			malicious = append(malicious, rows[i].Margin)
+		} else {
+			normal = append(normal, rows[i].Margin)
+		}
+	}
+	if len(normal) == 0 {
+		return math.MaxFloat32 // nothing is known of normal: nothing passes
+	}
+	slices.Sort(normal)
+	slices.Sort(malicious)
+	k := int(budget * float64(len(normal)+1))
+	below := normal[max(0, len(normal)-max(k, 1))] // the greatest normal margin that must not pass
+	return between(malicious, below)
+}
+
+// between returns the middle of below and the smallest margin above it, and the
+// next number where there is none.
+func between(sorted []float64, below float64) float64 {
+	at, _ := slices.BinarySearch(sorted, math.Nextafter(below, math.Inf(1)))
+	if at == len(sorted) {
+		return math.Nextafter(below, math.Inf(1))
+	}
+	if middle := below + (sorted[at]-below)/2; middle > below {
+		return middle
+	}
+	return sorted[at]
+}
