@@ -248,7 +248,7 @@ func (e *Endpoint) answer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if e.o.Metrics != nil {
-		e.o.Metrics.Out("infer", uint64(job.rows))
+		e.o.Metrics.Out("serve", uint64(job.rows))
 	}
 	job.send(w)
 	return nil

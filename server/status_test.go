@@ -164,7 +164,7 @@ func TestStatusFinding(t *testing.T) {
 		Columns: []string{"minute", "peer"}, Rows: [][]string{{"2026-01-01 00:03", "10.0.0.4"}}}}
 	h := status(t, source, nil)
 	got, _ := page(t, h, "/findings/3f9a2c", 200)
-	wantText(t, got, "Port scan by 203.0.113.9", "tried 412 ports", "entity actor 203.0.113.9", "3 fired, the surest of 1h0m0s",
+	wantText(t, got, "Port scan by 203.0.113.9", "tried 412 ports", "entity actor 203.0.113.9", "3 fired, the surest of 1h",
 		"distinct_dst_ports 412 +3.100", "bytes_per_second 1,234,567 -0.600", "ttl missing -0.100",
 		"raw/vpc/2026/01/01/flow.log.gz 9f86d081884c 1,204 98,211 1,236", "minute peer 2026-01-01 00:03 10.0.0.4",
 		"entropy_dst_port 8.4123", "margin 7.430 against a threshold of 2.200", "peers 10.0.0.4, 10.0.0.5")

@@ -191,7 +191,7 @@ func findingPage(f picket.Finding, rows Table) finding {
 	add("confidence", percent(f.Confidence))
 	add("first seen", clock(f.FirstSeen))
 	add("last seen", clock(f.LastSeen))
-	add("windows", fmt.Sprintf("%d fired, the surest of %v", f.Windows, time.Duration(f.Seconds)*time.Second))
+	add("windows", fmt.Sprintf("%d fired, the surest of %s", f.Windows, seconds(float64(f.Seconds))))
 	add("peers", strings.Join(f.Peers, ", "))
 	add("margin", fmt.Sprintf("%.3f against a threshold of %.3f", f.Margin, f.Threshold))
 	add("source", f.Source)
@@ -282,6 +282,7 @@ func percent(p float64) string {
 	return fmt.Sprintf("%.1f %%", 100*p)
 }
 
+// seconds prints a span of time: "1.2s", "1m15s", "10m", "24h".
 func seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))
 	switch {
@@ -290,7 +291,13 @@ func seconds(s float64) string {
 	case d < time.Minute:
 		return d.Round(time.Millisecond).String()
 	}
-	return d.Round(time.Second).String()
+	text := d.Round(time.Second).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 // count groups the digits of a whole number by thousands.

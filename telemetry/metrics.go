@@ -88,12 +88,12 @@ func (m *Metrics) Bytes(stage string, n uint64) {
 }
 
 // Invocation counts one request to the endpoint, its HTTP status and its time. A
-// status of 500 and above is an error of stage infer too.
+// status of 500 and above is an error of stage serve too.
 func (m *Metrics) Invocation(status int, took time.Duration) {
 	m.invocations.WithLabelValues(strconv.Itoa(status)).Inc()
-	m.Took("infer", took)
+	m.Took("serve", took)
 	if status >= http.StatusInternalServerError {
-		m.Error("infer")
+		m.Error("serve")
 	}
 }
 
