@@ -276,7 +276,7 @@ func TestPcapng(t *testing.T) {
 		f("unknown blocks", "1 @1600000000000000000", section(o), block(o, 0xbad, make([]byte, 3<<20)), describe(o, 1), block(o, 5, nil), enhanced(o, 0, second*1e6, packet))
 		f("undefined interface", "packet of an undefined interface", section(o), describe(o, 1), enhanced(o, 1, second*1e6, packet))
 		f("other link types", "2 1@1600000000000000000, link type not read", section(o), describe(o, 105), describe(o, 1), enhanced(o, 0, second*1e6, packet), enhanced(o, 1, second*1e6, packet))
-		f("too long", "packet longer than 256 KiB", section(o), describe(o, 1), enhanced(o, 0, second*1e6, make([]byte, 2<<20)))
+		f("too long", "packet longer than 1 MiB", section(o), describe(o, 1), enhanced(o, 0, second*1e6, make([]byte, 2<<20)))
 	}
 	l, b := binary.LittleEndian, binary.BigEndian
 	f("sections of both orders", "1 @1600000000000000000, 2 @1600000001000000000",

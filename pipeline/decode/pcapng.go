@@ -130,9 +130,10 @@ func sectionOrder(b []byte) binary.ByteOrder {
 // is too long is dropped: its body is nil.
 func (p *pcapng) body(d *run, kind uint32, size int64) ([]byte, error) {
 	if size > bufferSize {
-		if kind != blockInterface {
-			d.stats.Lines++
+		if kind == blockInterface {
+			return nil, d.fail(reasonCapture, fmt.Sprintf("interface description of %d bytes", size), nil)
 		}
+		d.stats.Lines++
 		if err := d.drop(reasonLongBlock, fmt.Sprintf("%d bytes", size), nil); err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ const (
 	reasonNoTime    = "packet without a time"
 	reasonLinkType  = "link type not read"
 	reasonUndefined = "packet of an undefined interface"
-	reasonLongBlock = "packet longer than 256 KiB"
+	reasonLongBlock = "packet longer than 1 MiB"
 )
 
 // Reasons for which an object ends early or is not read at all.
