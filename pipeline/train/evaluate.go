@@ -204,10 +204,12 @@ func scenarioReports(b *picket.Booster, rows []Scored) map[string]ScenarioReport
 	return reports
 }
 
-// metric is a value with its standard deviation, as SageMaker writes it.
+// metric is a value with its standard deviation, as SageMaker writes it. Its
+// fields are in the order of their names, as in a map: a package that is read and
+// written again keeps its bytes.
 type metric struct {
-	Value     float64 `json:"value"`
 	Deviation any     `json:"standard_deviation"` // a number, or "NaN" where there are too few rows
+	Value     float64 `json:"value"`
 }
 
 // deviationFrom is how many rows a standard deviation needs; five samples of 80 %.
@@ -226,7 +228,7 @@ func binaryMetrics(rows []Scored, cut float64, curve Curve, seed uint64) map[str
 	c := tally(rows, cut)
 	metrics["confusion_matrix"] = map[string]map[string]float64{"0": {"0": c.tn, "1": c.fp}, "1": {"0": c.fn, "1": c.tp}}
 	for name, value := range constantClassifier(c) {
-		metrics[name+"_best_constant_classifier"] = metric{value, "NaN"}
+		metrics[name+"_best_constant_classifier"] = metric{"NaN", value}
 	}
 	thin := curve.Thin(maxCurve)
 	var fpr, tpr, precision []float64
@@ -252,7 +254,7 @@ func withDeviations(rows []Scored, measure func([]Scored) map[string]float64, se
 	}
 	metrics := map[string]any{}
 	for name, value := range measure(rows) {
-		m := metric{value, "NaN"}
+		m := metric{"NaN", value}
 		if len(samples) > 0 {
 			m.Deviation = deviation(samples, name)
 		}
@@ -299,17 +301,17 @@ func multiclassMetrics(confusion map[string]map[string]float64, classes map[stri
 			weighted[name] += n * ratio((1+beta*beta)*c.Precision*c.Recall, beta*beta*c.Precision+c.Recall)
 		}
 	}
-	metrics := map[string]any{"confusion_matrix": confusion, "accuracy": metric{right / total, "NaN"}}
+	metrics := map[string]any{"confusion_matrix": confusion, "accuracy": metric{"NaN", right / total}}
 	for name, value := range weighted {
-		metrics[name] = metric{value / total, "NaN"}
+		metrics[name] = metric{"NaN", value / total}
 	}
 	share := largest / total // the answer of the largest class for all rows
-	metrics["accuracy_best_constant_classifier"] = metric{share, "NaN"}
-	metrics["weighted_recall_best_constant_classifier"] = metric{share, "NaN"}
-	metrics["weighted_precision_best_constant_classifier"] = metric{share * share, "NaN"}
+	metrics["accuracy_best_constant_classifier"] = metric{"NaN", share}
+	metrics["weighted_recall_best_constant_classifier"] = metric{"NaN", share}
+	metrics["weighted_precision_best_constant_classifier"] = metric{"NaN", share * share}
 	for name, beta := range map[string]float64{"weighted_f0_5": 0.5, "weighted_f1": 1, "weighted_f2": 2} {
 		f := (1 + beta*beta) * share / (beta*beta*share + 1)
-		metrics[name+"_best_constant_classifier"] = metric{share * f, "NaN"}
+		metrics[name+"_best_constant_classifier"] = metric{"NaN", share * f}
 	}
 	return metrics
 }

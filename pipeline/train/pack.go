@@ -299,7 +299,7 @@ func checkBooster(b *picket.Booster) error {
 	if err != nil {
 		return fmt.Errorf("trees: %w", err)
 	}
-	if model.Features() > len(b.Schema.Names) || model.Classes() != outputs(b) {
+	if model.Features() != len(b.Schema.Names) || model.Classes() != outputs(b) {
 		return fmt.Errorf("trees read %d features and give %d margins, the manifest says %d and %d",
 			model.Features(), model.Classes(), len(b.Schema.Names), outputs(b))
 	}

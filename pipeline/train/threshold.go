@@ -49,8 +49,8 @@ func setThreshold(ctx context.Context, d *picket.Dataset, f *Fitted, o Options) 
 // k <= budget·(n+1) is passed by k/(n+1) of fresh rows in the mean. Where
 // n is too small for that, the greatest normal margin counts.
 //
-// If the cut can rise without losing a malicious row it stands half-way: a budget
-// need not be spent.
+// A budget need not be spent: the cut rises as far as no malicious row is lost,
+// and stands half-way between that row and the normal row below it.
 func BudgetCut(rows []Scored, budget float64) float64 {
 	var normal, malicious []float64
 	for i := range rows {
@@ -67,18 +67,14 @@ func BudgetCut(rows []Scored, budget float64) float64 {
 	slices.Sort(malicious)
 	k := int(budget * float64(len(normal)+1))
 	below := normal[max(0, len(normal)-max(k, 1))] // the greatest normal margin that must not pass
-	return between(malicious, below)
-}
-
-// between returns the middle of below and the smallest margin above it, and the
-// next number where there is none.
-func between(sorted []float64, below float64) float64 {
-	at, _ := slices.BinarySearch(sorted, math.Nextafter(below, math.Inf(1)))
-	if at == len(sorted) {
+	at, _ := slices.BinarySearch(malicious, math.Nextafter(below, math.Inf(1)))
+	if at == len(malicious) {
 		return math.Nextafter(below, math.Inf(1))
 	}
-	if middle := below + (sorted[at]-below)/2; middle > below {
+	lower, _ := slices.BinarySearch(normal, malicious[at])
+	below = max(below, normal[lower-1]) // normal[lower] >= malicious[at] > below
+	if middle := below + (malicious[at]-below)/2; middle > below {
 		return middle
 	}
-	return sorted[at]
+	return malicious[at]
 }

@@ -39,7 +39,7 @@ func (s *Scored) Verdict(cut float64) string {
 // Score runs a booster over examples, in their order. It computes what
 // infer.Scorer computes for the same rows.
 func Score(b *picket.Booster, model *gbdt.Model, examples []picket.Example) ([]Scored, error) {
-	if model.Features() > len(b.Schema.Names) || outputs(b) != model.Classes() {
+	if model.Features() != len(b.Schema.Names) || outputs(b) != model.Classes() {
 		return nil, fmt.Errorf("score with booster %s: its trees read %d features and give %d margins, its manifest says %d and %d",
 			b.ID, model.Features(), model.Classes(), len(b.Schema.Names), outputs(b))
 	}
