@@ -61,7 +61,7 @@ func New(m *picket.Model) (*Scorer, error) {
 		if outputs == 2 {
 			outputs = 1
 		}
-		if len(b.Classes) < 2 || b.trees.Classes() != outputs || b.trees.Features() > len(b.Schema.Names) {
+		if len(b.Classes) < 2 || b.trees.Classes() != outputs || b.trees.Features() != len(b.Schema.Names) {
 			return nil, fmt.Errorf("load booster %s of model %s: trees of %d features and %d margins for %d features and classes %v",
 				b.ID, m.ID, b.trees.Features(), b.trees.Classes(), len(b.Schema.Names), b.Classes)
 		}
