@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"picket"
+	"picket/pipeline"
+	"picket/pipeline/infer"
+	"picket/pipeline/triage"
+)
+
+func (a *app) detectCommand() *cobra.Command {
+	var model, output, failOn string
+	c := &cobra.Command{
+		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
+		Long: `Reads raw network logs (VPC Flow Logs, Zeek conn, pcap and pcapng; plain, gzip or
+zstd; "-" is stdin) and prints findings: who did what to whom, when, how sure
+Picket is and why. Nothing leaves this machine and nothing is written.`,
+		Args:    someArgs("at least one log file or folder"),
+		Example: "  picket detect -o csv testdata/logs/ssh-guessing.pcap",
+		RunE: func(c *cobra.Command, args []string) error {
+			print, err := printer(output)
+			if err != nil {
+				return err
+			}
+			findings, err := a.detect(c.Context(), model, args)
+			if err != nil {
+				return err
+			}
+			if err := print(a.stdout, findings); err != nil {
+				return err
+			}
+			return failing(findings, failOn)
+		},
+	}
+	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
+	c.Flags().StringVarP(&output, "output", "o", "table", "table, json, jsonl (OCSF Detection Finding) or csv")
+	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")
+	return c
+}
+
+// detect runs the whole path over files and returns what is left of the findings.
+func (a *app) detect(ctx context.Context, modelPath string, paths []string) ([]picket.Finding, error) {
+	model, scorer, err := a.loadModel(modelPath)
+	if err != nil {
+		return nil, err
+	}
+	w, err := a.workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if _, err := w.ingest(ctx, paths); err != nil {
+		return nil, err
+	}
+	if err := w.closeAll(ctx); err != nil {
+		return nil, err
+	}
+	return w.findings(ctx, model, scorer)
+}
+
+// findings detects in every day that has features.
+func (w *workspace) findings(ctx context.Context, model *picket.Model, scorer *infer.Scorer) ([]picket.Finding, error) {
+	days, err := w.Days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []picket.Finding
+	for _, day := range days {
+		d, err := w.Detect(ctx, model, pipeline.Local{Scorer: scorer}, day)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d.Events...)
+	}
+	return all, nil
+}
+
+// printer returns what prints findings in the given form.
+func printer(form string) (func(w io.Writer, findings []picket.Finding) error, error) {
+	switch form {
+	case "table":
+		return triage.WriteTable, nil
+	case "csv":
+		return triage.WriteCSV, nil
+	case "jsonl":
+		return triage.Encoder{}.WriteJSONL, nil
+	case "json":
+		return triage.Encoder{}.WriteJSON, nil
+	}
+	return nil, usageError(hint(fmt.Errorf("output %q", form), "use table, json, jsonl or csv"))
+}
+
+// failing turns findings at or above a severity into exit code 3.
+func failing(findings []picket.Finding, severity string) error {
+	levels := map[string]picket.Severity{"low": picket.SeverityLow, "medium": picket.SeverityMedium, "high": picket.SeverityHigh, "critical": picket.SeverityCritical}
+	level, ok := levels[severity]
+	if !ok {
+		if severity == "" {
+			return nil
+		}
+		return usageError(hint(fmt.Errorf("--fail-on %q", severity), "use low, medium, high or critical"))
+	}
+	for _, f := range findings {
+		if f.Severity >= level && f.Status != picket.StatusSuppressed {
+			return codedError{code: exitFindings}
+		}
+	}
+	return nil
+}

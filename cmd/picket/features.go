@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"picket"
+	"picket/pipeline"
+	"picket/pipeline/extract"
+)
+
+func (a *app) featuresCommand() *cobra.Command {
+	var output, entity string
+	var window time.Duration
+	var describe bool
+	c := &cobra.Command{
+		Use: "features PATH...", Short: "Raw log files in, rows of features out",
+		Long: `Reads raw network logs and prints one row for each entity and window. A value that
+a log cannot fill is missing (an empty cell, null), which is not 0. --describe
+lists the features instead: unit, meaning, what fills them, what attack moves them.`,
+		Example: "  picket features --window 1h --entity 192.168.56.1 testdata/logs/ssh-guessing.pcap",
+		RunE: func(c *cobra.Command, args []string) error {
+			if describe {
+				return describeFeatures(a.stdout, output)
+			}
+			if err := someArgs("at least one log file or folder")(c, args); err != nil {
+				return err
+			}
+			write, err := rowWriter(output)
+			if err != nil {
+				return err
+			}
+			w, err := a.workspace(c.Context())
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			if _, err := w.ingest(c.Context(), args); err != nil {
+				return err
+			}
+			if err := w.closeAll(c.Context()); err != nil {
+				return err
+			}
+			return write(a.stdout, func(emit func(*picket.Features) error) error {
+				return w.Rows(c.Context(), func(f *picket.Features) error {
+					if entity != "" && f.Entity.ID != entity || window != 0 && f.Seconds != int64(window/time.Second) {
+						return nil
+					}
+					return emit(f)
+				})
+			})
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "csv", "csv, jsonl or parquet; with --describe: table or json")
+	c.Flags().StringVar(&entity, "entity", "", "only this address")
+	c.Flags().DurationVar(&window, "window", 0, "only this width: 1m, 10m, 1h or 24h (default: all)")
+	c.Flags().BoolVar(&describe, "describe", false, "list the features, not their values")
+	return c
+}
+
+// describeFeatures prints the catalogue.
+func describeFeatures(w io.Writer, form string) error {
+	if form == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(extract.Catalogue)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FEATURE\tUNIT\tMEANING\tSTATE\tSOURCES\tMOVED BY")
+	for _, f := range extract.Catalogue {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Unit, f.Meaning, f.State, f.Sources, f.Moves)
+	}
+	return t.Flush()
+}
+
+// eachRow calls emit for every row and returns the first error.
+type eachRow func(emit func(*picket.Features) error) error
+
+func rowWriter(form string) (func(io.Writer, eachRow) error, error) {
+	switch form {
+	case "csv":
+		return csvRows, nil
+	case "jsonl":
+		return jsonRows, nil
+	case "parquet":
+		return func(w io.Writer, each eachRow) error { return pipeline.WriteRows(w, each) }, nil
+	}
+	return nil, usageError(hint(fmt.Errorf("output %q", form), "use csv, jsonl or parquet"))
+}
+
+// keyColumns come before the features in every form.
+var keyColumns = []string{"entity_kind", "entity", "window_start", "window_seconds", "source"}
+
+func keyCells(f *picket.Features) []string {
+	return []string{string(f.Entity.Kind), f.Entity.ID, rfc3339(f.Start), strconv.FormatInt(f.Seconds, 10), f.Source}
+}
+
+func rfc3339(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
+
+func csvRows(w io.Writer, each eachRow) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(slices.Concat(keyColumns, extract.Schema(picket.KindActor).Names)); err != nil {
+		return err
+	}
+	err := each(func(f *picket.Features) error {
+		cells := keyCells(f)
+		for _, v := range f.Values {
+			cells = append(cells, numberCell(v))
+		}
+		return out.Write(cells)
+	})
+	out.Flush()
+	return cmp.Or(err, out.Error())
+}
+
+// numberCell is the shortest text that reads as v again, empty where it is missing.
+func numberCell(v float64) string {
+	if math.IsNaN(v) {
+		return ""
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
+func jsonRows(w io.Writer, each eachRow) error {
+	b := bufio.NewWriter(w)
+	e := json.NewEncoder(b)
+	err := each(func(f *picket.Features) error {
+		row := map[string]any{
+			"entity_kind": f.Entity.Kind, "entity": f.Entity.ID, "window_start": rfc3339(f.Start),
+			"window_seconds": f.Seconds, "source": f.Source,
+		}
+		for i, name := range extract.Schema(f.Entity.Kind).Names {
+			row[name] = nil
+			if !math.IsNaN(f.Values[i]) {
+				row[name] = f.Values[i]
+			}
+		}
+		return e.Encode(row)
+	})
+	return cmp.Or(err, b.Flush())
+}

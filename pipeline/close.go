@@ -1,0 +1,341 @@
+package pipeline
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"picket"
+	"picket/pipeline/extract"
+)
+
+// Closed is one features object: a revision of one slot.
+type Closed struct {
+	Key   string // of the features object
+	Day   int64  // Unix seconds: start of its UTC day
+	Parts int    // part objects that it was made from, superseded versions included
+	New   bool   // false if the revision was there already
+
+	Conversations, Rows uint64 // what went into it and what came out
+}
+
+// Close merges the parts of every slot that has a mark into a features object:
+// due/ and windows/ → features/. It lists the marks, then the parts, writes the
+// revisions made from exactly those parts, and deletes exactly the marks that it
+// listed; so any interleaving of two closers ends at the same newest revisions.
+// Days are closed only when asked, because a day's rows read all its hours.
+//
+// then, if not nil, is called with what was closed before the marks go: if it
+// fails, or the process dies, they are still due.
+func (p *Pipeline) Close(ctx context.Context, days bool, then func([]Closed) error) error {
+	due, err := p.due(ctx)
+	if err != nil {
+		return err
+	}
+	var closed []Closed
+	var marks []string
+	for _, s := range slices.SortedFunc(maps.Keys(due), compareSlots) {
+		if s.Day && !days {
+			continue
+		}
+		c, err := p.closeSlot(ctx, s)
+		if err != nil {
+			return fmt.Errorf("close %s: %w", s, err)
+		}
+		closed = append(closed, c)
+		marks = append(marks, due[s]...)
+	}
+	if then != nil && len(closed) > 0 {
+		if err := then(closed); err != nil {
+			return err
+		}
+	}
+	for _, mark := range marks {
+		if err := p.deps.Bucket.Delete(ctx, mark); err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
+	}
+	return nil
+}
+
+// due returns the marks of each slot that has any.
+func (p *Pipeline) due(ctx context.Context) (map[slot][]string, error) {
+	due := map[slot][]string{}
+	for info, err := range p.deps.Bucket.List(ctx, picket.DuePrefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		s, err := parseSlot(path.Dir(strings.TrimPrefix(info.Key, picket.DuePrefix)))
+		if err != nil {
+			return nil, fmt.Errorf("mark %s: %w", info.Key, err)
+		}
+		due[s] = append(due[s], info.Key)
+	}
+	return due, nil
+}
+
+// closeSlot writes the features of one slot from the parts that are there now.
+func (p *Pipeline) closeSlot(ctx context.Context, s slot) (Closed, error) {
+	began := p.deps.Now()
+	parts, err := p.parts(ctx, s)
+	if err != nil {
+		return Closed{}, err
+	}
+	c := Closed{Key: featuresKey(s, parts.keys), Day: s.day().Start, Parts: len(parts.keys)}
+	if _, err := p.deps.Bucket.Stat(ctx, c.Key); err == nil {
+		return c, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return c, err
+	}
+	stats, err := p.putFeatures(ctx, s, c.Key, parts)
+	if err != nil {
+		return c, err
+	}
+	c.Rows, c.Conversations, c.New = stats.Windows, stats.Conversations, true
+	p.deps.Metrics.Took("extract", p.deps.Now().Sub(began))
+	p.deps.Metrics.In("extract", c.Conversations)
+	p.deps.Metrics.Out("extract", c.Rows)
+	return c, nil
+}
+
+func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts slotParts) (extract.CloseStats, error) {
+	f, err := os.CreateTemp(p.deps.TempDir, "picket-features-*")
+	if err != nil {
+		return extract.CloseStats{}, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	o := extract.CloseOptions{
+		Source: s.Source, From: s.Start, To: s.End(), Seconds: []int64{picket.Minute, picket.Hour},
+		Elapsed: parts.elapsed, MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
+	}
+	if s.Day {
+		o.Seconds = []int64{picket.Day}
+	}
+	var stats extract.CloseStats
+	rows := func(emit func(*picket.Features) error) (err error) {
+		stats, err = extract.Windows(ctx, parts.newest, o, emit)
+		return err
+	}
+	if err := WriteRows(f, rows); err != nil {
+		return stats, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return stats, err
+	}
+	return stats, putOnce(ctx, p.deps.Bucket, key, f)
+}
+
+// WriteRows writes rows of traffic features as Parquet. each calls its argument
+// for every row and returns the first error.
+func WriteRows(w io.Writer, each func(emit func(*picket.Features) error) error) error {
+	stopped := errors.New("stopped")
+	var failed error
+	err := extract.WriteParquet(w, extract.Schema(picket.KindActor), func(yield func(picket.Features) bool) {
+		failed = each(func(f *picket.Features) error {
+			if !yield(*f) {
+				return stopped
+			}
+			return nil
+		})
+	})
+	if failed != nil && !errors.Is(failed, stopped) {
+		return failed
+	}
+	return err
+}
+
+// slotParts are the parts of a slot: of each raw object those of its newest
+// version, and the keys of all that were listed.
+type slotParts struct {
+	newest      []extract.Part
+	keys        []string
+	first, last int64 // Unix seconds: what the newest parts cover together
+}
+
+// elapsed returns how much of a window the slot's records cover: a log that
+// begins in the middle of an hour is not quiet in its first half.
+func (s slotParts) elapsed(start, seconds int64) int64 {
+	return max(picket.Minute, min(start+seconds, s.last)-max(start, s.first))
+}
+
+func (s *slotParts) add(part extract.Part, from provenance) {
+	s.newest = append(s.newest, part)
+	if from.Last == 0 {
+		return
+	}
+	if s.last == 0 {
+		s.first, s.last = from.First, from.Last
+	}
+	s.first, s.last = min(s.first, from.First), max(s.last, from.Last)
+}
+
+func (p *Pipeline) parts(ctx context.Context, s slot) (slotParts, error) {
+	hours := []slot{s}
+	if s.Day {
+		hours = hours[:0]
+		for h := s.Start; h < s.End(); h += picket.Hour {
+			hours = append(hours, slot{Start: h, Source: s.Source})
+		}
+	}
+	var all slotParts
+	for _, h := range hours {
+		if err := p.addParts(ctx, h, &all); err != nil {
+			return all, err
+		}
+	}
+	slices.Sort(all.keys)
+	return all, nil
+}
+
+// addParts adds the parts of one hour.
+func (p *Pipeline) addParts(ctx context.Context, hour slot, all *slotParts) error {
+	newest := map[string]stored{}
+	for info, err := range p.deps.Bucket.List(ctx, partPrefix(hour), "") {
+		if err != nil {
+			return err
+		}
+		all.keys = append(all.keys, info.Key)
+		st, err := p.stored(ctx, info.Key)
+		if err != nil {
+			return err
+		}
+		if old, ok := newest[st.Object]; !ok || newer(st.Modified, st.Version, old.Modified, old.Version) {
+			newest[st.Object] = st
+		}
+	}
+	for _, object := range slices.Sorted(maps.Keys(newest)) {
+		all.add(p.part(ctx, hour, newest[object]), newest[object].provenance)
+	}
+	return nil
+}
+
+// stored is a part in the bucket with where it came from.
+type stored struct {
+	provenance
+	key string
+}
+
+func (p *Pipeline) stored(ctx context.Context, key string) (stored, error) {
+	r, _, err := p.deps.Bucket.Get(ctx, key)
+	if err != nil {
+		return stored{}, err
+	}
+	defer r.Close()
+	st := stored{key: key}
+	_, err = readProvenance(r, &st.provenance)
+	if err != nil {
+		return st, fmt.Errorf("%s: %w", key, err)
+	}
+	return st, nil
+}
+
+// readProvenance reads the first line of a part and returns a reader of the rest.
+func readProvenance(r io.Reader, v *provenance) (io.Reader, error) {
+	b := bufio.NewReaderSize(r, 1<<16)
+	line, err := b.ReadSlice('\n')
+	if err != nil {
+		return nil, fmt.Errorf("first line: %w", err)
+	}
+	return b, json.Unmarshal(line, v)
+}
+
+func (p *Pipeline) part(ctx context.Context, hour slot, st stored) extract.Part {
+	id := extract.PartID{Hour: hour.Start, Source: hour.Source}
+	return extract.Part{ID: id, Object: st.Object, Version: st.Version, Open: func() (io.ReadCloser, error) {
+		r, _, err := p.deps.Bucket.Get(ctx, st.key)
+		if err != nil {
+			return nil, err
+		}
+		var skip provenance
+		rest, err := readProvenance(r, &skip)
+		if err != nil {
+			r.Close()
+			return nil, fmt.Errorf("%s: %w", st.key, err)
+		}
+		return struct {
+			io.Reader
+			io.Closer
+		}{rest, r}, nil
+	}}
+}
+
+// newestFeatures returns the newest revision of each slot that begins in [from, to).
+func (p *Pipeline) newestFeatures(ctx context.Context, from, to int64) (map[slot]string, error) {
+	newest := map[slot]string{}
+	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		s, base, err := featuresSlot(info.Key)
+		if err != nil {
+			return nil, fmt.Errorf("features %s: %w", info.Key, err)
+		}
+		if s.Start < from || s.Start >= to {
+			continue
+		}
+		if old, ok := newest[s]; !ok || base > path.Base(old) {
+			newest[s] = info.Key
+		}
+	}
+	return newest, nil
+}
+
+// Rows visits every row of the newest revision of each slot, in the order of the
+// slots. The row's values are reused.
+func (p *Pipeline) Rows(ctx context.Context, visit func(*picket.Features) error) error {
+	newest, err := p.newestFeatures(ctx, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
+		if err := p.readFeatures(ctx, newest[s], visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFeatures streams the rows of one features object.
+func (p *Pipeline) readFeatures(ctx context.Context, key string, visit func(*picket.Features) error) error {
+	f, size, err := p.local(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := extract.ReadParquet(f, size, extract.Schema(picket.KindActor), visit); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// local copies an object to a temporary file: Parquet is read from its end.
+func (p *Pipeline) local(ctx context.Context, key string) (*os.File, int64, error) {
+	r, _, err := p.deps.Bucket.Get(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.Close()
+	f, err := os.CreateTemp(p.deps.TempDir, "picket-object-*")
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := io.Copy(f, r)
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return nil, 0, err
+	}
+	return f, n, nil
+}

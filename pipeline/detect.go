@@ -1,0 +1,357 @@
+package pipeline
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"picket"
+	"picket/pipeline/extract"
+	"picket/pipeline/triage"
+	"picket/store"
+)
+
+// Detected counts what one Detect did.
+type Detected struct {
+	Rows   uint64 // scored
+	Alerts int    // over their threshold
+	Events []picket.Finding
+}
+
+// Detect scores the newest features of one UTC day, makes findings of them and
+// writes those that say something new: features/ → findings/. Running it again
+// on the same features writes nothing.
+func (p *Pipeline) Detect(ctx context.Context, model *picket.Model, scorer Scorer, day int64) (Detected, error) {
+	var d Detected
+	alerts, rows, err := p.alerts(ctx, model, scorer, day)
+	if err != nil {
+		return d, fmt.Errorf("detect: %w", err)
+	}
+	d.Rows, d.Alerts = rows, len(alerts)
+	prev, err := p.Findings(ctx, day)
+	if err != nil {
+		return d, fmt.Errorf("detect: %w", err)
+	}
+	next := triage.Triage(alerts, triage.Config{Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words()})
+	for _, f := range triage.Diff(prev, next) {
+		if err := p.evidence(ctx, &f); err != nil {
+			return d, fmt.Errorf("detect: evidence of %s: %w", f.UID, err)
+		}
+		put, err := p.putFinding(ctx, day, &f)
+		if err != nil {
+			return d, fmt.Errorf("detect: %w", err)
+		}
+		if put {
+			d.Events = append(d.Events, f)
+			p.deps.Metrics.Finding(f.Class, f.Severity.String())
+			p.deps.Log.Info("threat flagged", "stage", "triage", "uid", f.UID, "class", f.Class, "status", f.Status,
+				"confidence", f.Confidence, "entity_kind", f.Entity.Kind, "entity", f.Entity.ID)
+		}
+	}
+	return d, nil
+}
+
+// words tells triage the unit of each feature, for its sentences.
+var words = sync.OnceValue(func() map[string]triage.Feature {
+	m := map[string]triage.Feature{}
+	for _, f := range extract.Catalogue {
+		m[f.Name] = triage.Feature{Unit: f.Unit}
+	}
+	return m
+})
+
+// hitCache remembers the alerts of features objects: their content never
+// changes, so a day is not scored again for each part that arrives.
+type hitCache struct {
+	mu    sync.Mutex
+	model string
+	byKey map[string]scored
+}
+
+type scored struct {
+	alerts []triage.Alert
+	rows   uint64
+}
+
+func (c *hitCache) get(model, key string) (scored, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.model != model {
+		c.model, c.byKey = model, map[string]scored{}
+	}
+	s, ok := c.byKey[key]
+	return s, ok
+}
+
+func (c *hitCache) put(key string, s scored) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byKey[key] = s
+}
+
+// keep forgets what belongs to superseded revisions of the slots in newest.
+func (c *hitCache) keep(newest map[slot]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.byKey, func(key string, _ scored) bool {
+		s, _, err := featuresSlot(key)
+		return err != nil || newest[s] != "" && newest[s] != key
+	})
+}
+
+// alerts returns the scores over their threshold of the newest revision of every
+// slot of a day.
+func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, day int64) ([]triage.Alert, uint64, error) {
+	newest, err := p.newestFeatures(ctx, day, day+picket.Day)
+	if err != nil {
+		return nil, 0, err
+	}
+	var all []triage.Alert
+	var rows uint64
+	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
+		sc, ok := p.hits.get(model.ID, newest[s])
+		if !ok {
+			if sc, err = p.score(ctx, scorer, s, newest[s]); err != nil {
+				return nil, 0, err
+			}
+			p.hits.put(newest[s], sc)
+		}
+		rows += sc.rows
+		all = append(all, sc.alerts...)
+	}
+	p.hits.keep(newest)
+	return all, rows, nil
+}
+
+// maxAlerts bounds the alerts kept of one features object: the furthest over
+// their threshold. A spoofed flood makes thousands, and says it with the first.
+const maxAlerts = 2000
+
+// batchRows are scored at once: as many as fit well into one request.
+const batchRows = 2048
+
+// score scores every row of one features object and explains those over their threshold.
+func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string) (scored, error) {
+	began := p.deps.Now()
+	var sc scored
+	batch := make([]picket.Features, 0, batchRows)
+	flush := func() error {
+		err := sc.take(ctx, scorer, batch, key)
+		batch = batch[:0]
+		return err
+	}
+	err := p.readFeatures(ctx, key, func(f *picket.Features) error {
+		row := *f
+		row.Values = slices.Clone(f.Values)
+		if batch = append(batch, row); len(batch) < batchRows {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		return sc, err
+	}
+	sc.alerts = furthest(sc.alerts)
+	if err := sc.explain(ctx, scorer); err != nil {
+		return sc, err
+	}
+	if err := p.peers(ctx, s, sc.alerts); err != nil {
+		return sc, err
+	}
+	p.deps.Metrics.Took("infer", p.deps.Now().Sub(began))
+	p.deps.Metrics.In("infer", sc.rows)
+	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)))
+	return sc, nil
+}
+
+// take scores a batch and keeps what passes its threshold.
+func (sc *scored) take(ctx context.Context, scorer Scorer, batch []picket.Features, key string) error {
+	scores, err := scorer.Score(ctx, batch, false)
+	if err != nil {
+		return err
+	}
+	for i := range scores {
+		if scores[i].Classes == nil {
+			continue
+		}
+		sc.rows++
+		if scores[i].Over() && scores[i].Entity.ID != picket.Rest {
+			sc.alerts = append(sc.alerts, triage.Alert{Score: scores[i], Key: key})
+		}
+	}
+	if len(sc.alerts) > 2*maxAlerts {
+		sc.alerts = furthest(sc.alerts)
+	}
+	return nil
+}
+
+// explain scores the alerts again, with their contributions.
+func (sc *scored) explain(ctx context.Context, scorer Scorer) error {
+	for from := 0; from < len(sc.alerts); from += batchRows {
+		chunk := sc.alerts[from:min(len(sc.alerts), from+batchRows)]
+		rows := make([]picket.Features, len(chunk))
+		for i := range chunk {
+			rows[i] = chunk[i].Features
+		}
+		scores, err := scorer.Score(ctx, rows, true)
+		if err != nil {
+			return err
+		}
+		for i := range chunk {
+			chunk[i].Score = scores[i]
+		}
+	}
+	return nil
+}
+
+// furthest keeps the maxAlerts alerts that are furthest over their threshold.
+func furthest(alerts []triage.Alert) []triage.Alert {
+	slices.SortStableFunc(alerts, func(a, b triage.Alert) int {
+		return cmp.Or(cmp.Compare(b.Margin-b.Threshold, a.Margin-a.Threshold), cmp.Compare(a.Entity.ID, b.Entity.ID), cmp.Compare(a.Start, b.Start))
+	})
+	return alerts[:min(len(alerts), maxAlerts)]
+}
+
+// peers fills in the largest peers of each alert from the slot's parts.
+func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) error {
+	if len(alerts) == 0 {
+		return nil
+	}
+	proofs, err := p.proofs(ctx, s, windowsOf(alerts), 0)
+	if err != nil {
+		return err
+	}
+	for i := range alerts {
+		for _, peer := range proofs[i].Peers {
+			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})
+		}
+	}
+	return nil
+}
+
+func windowsOf(alerts []triage.Alert) []picket.Window {
+	windows := make([]picket.Window, len(alerts))
+	for i := range alerts {
+		windows[i] = alerts[i].Window
+	}
+	return windows
+}
+
+// proofs reads the parts of a slot once and returns what each window rests on.
+func (p *Pipeline) proofs(ctx context.Context, s slot, windows []picket.Window, rows int) ([]extract.Proof, error) {
+	parts, err := p.parts(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return extract.Proofs(ctx, parts.newest, windows, rows)
+}
+
+// windowSlot returns the slot that holds a window's parts.
+func windowSlot(w picket.Window) slot {
+	family, _, _ := strings.Cut(w.Source, "/")
+	s := slot{Start: w.Start - w.Start%picket.Hour, Source: family}
+	if w.Seconds == picket.Day {
+		return s.day()
+	}
+	return s
+}
+
+// evidence says which lines of which objects a finding rests on.
+func (p *Pipeline) evidence(ctx context.Context, f *picket.Finding) error {
+	if f.Status == picket.StatusClosed {
+		return nil
+	}
+	proofs, err := p.proofs(ctx, windowSlot(f.Window()), []picket.Window{f.Window()}, 0)
+	if err != nil {
+		return err
+	}
+	f.Evidence = proofs[0].Evidence
+	return nil
+}
+
+// putFinding writes one event of a finding. It reports false where the same
+// event was written before.
+func (p *Pipeline) putFinding(ctx context.Context, day int64, f *picket.Finding) (bool, error) {
+	line, err := triage.Encoder{}.Encode(f)
+	if err != nil {
+		return false, err
+	}
+	key := fmt.Sprintf("%s%s/%06d-%s.json", findingsPrefix(day), f.UID, f.Count, digest(triage.EventUID(f)))
+	_, err = p.deps.Bucket.Put(ctx, key, bytes.NewReader(append(line, '\n')), store.IfAbsent)
+	if errors.Is(err, store.ErrPrecondition) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Findings returns every event of the findings of one UTC day.
+func (p *Pipeline) Findings(ctx context.Context, day int64) ([]picket.Finding, error) {
+	return p.findings(ctx, findingsPrefix(day))
+}
+
+// Finding returns the events of one finding, of whatever day.
+func (p *Pipeline) Finding(ctx context.Context, uid string) ([]picket.Finding, error) {
+	all, err := p.findings(ctx, picket.FindingsPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(f picket.Finding) bool { return f.UID != uid }), nil
+}
+
+func (p *Pipeline) findings(ctx context.Context, prefix string) ([]picket.Finding, error) {
+	var events []picket.Finding
+	for info, err := range p.deps.Bucket.List(ctx, prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		if path.Ext(info.Key) != ".json" {
+			continue
+		}
+		f, err := p.readFinding(ctx, info.Key)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", info.Key, err)
+		}
+		events = append(events, f)
+	}
+	return events, nil
+}
+
+func (p *Pipeline) readFinding(ctx context.Context, key string) (picket.Finding, error) {
+	r, _, err := p.deps.Bucket.Get(ctx, key)
+	if err != nil {
+		return picket.Finding{}, err
+	}
+	defer r.Close()
+	line, err := io.ReadAll(r)
+	if err != nil {
+		return picket.Finding{}, err
+	}
+	return triage.Decode(line)
+}
+
+// Days returns the UTC days that have features.
+func (p *Pipeline) Days(ctx context.Context) ([]int64, error) {
+	days := map[int64]bool{}
+	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		s, _, err := featuresSlot(info.Key)
+		if err != nil {
+			return nil, err
+		}
+		days[s.day().Start] = true
+	}
+	return slices.Sorted(maps.Keys(days)), nil
+}

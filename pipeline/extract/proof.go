@@ -1,0 +1,114 @@
+package extract
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"picket"
+)
+
+// Proof is what one window rests on.
+type Proof struct {
+	Evidence []picket.Evidence
+	Rows     []ConversationRow // the largest
+	Peers    []Peer            // the largest, at most 10
+}
+
+// Peer is one other side of a window's conversations.
+type Peer struct {
+	ID    string
+	Flows uint64 // conversations per hour with it
+}
+
+const (
+	maxPeers     = 10
+	maxPeerCount = 1 << 16 // peers of a window that are counted; a flood's sources beyond are all alike
+)
+
+// Proofs returns the evidence of many windows of one source in one reading of
+// the parts; see Evidence.
+func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit int) ([]Proof, error) {
+	if len(windows) == 0 {
+		return nil, nil
+	}
+	family, _, _ := strings.Cut(windows[0].Source, "/")
+	o := CloseOptions{Source: family, From: windows[0].Start, To: windows[0].End()}
+	court := &court{ctx: ctx, cases: map[picket.Entity][]*evidence{}}
+	all := make([]*evidence, len(windows))
+	for i, w := range windows {
+		if f, _, _ := strings.Cut(w.Source, "/"); f != family {
+			return nil, fmt.Errorf("proofs: %s is not of source %s", w, family)
+		}
+		o.From, o.To = min(o.From, w.Start), max(o.To, w.End())
+		all[i] = &evidence{ctx: ctx, window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]uint64{}}
+		court.cases[w.Entity] = append(court.cases[w.Entity], all[i])
+	}
+	o.From = floorDiv(o.From, picket.Hour) * picket.Hour
+	o.To = (floorDiv(o.To-1, picket.Hour) + 1) * picket.Hour
+	for _, hour := range byHour(parts, o) {
+		if err := court.hour(hour, o); err != nil {
+			return nil, fmt.Errorf("proofs: %w", err)
+		}
+	}
+	proofs := make([]Proof, len(windows))
+	for i, e := range all {
+		proofs[i] = Proof{Evidence: e.list(), Rows: e.rows, Peers: e.largestPeers()}
+	}
+	return proofs, nil
+}
+
+// court hears the conversations of an hour for all windows at once.
+type court struct {
+	ctx   context.Context
+	cases map[picket.Entity][]*evidence
+}
+
+func (c *court) hour(parts []Part, o CloseOptions) error {
+	in, err := openHour(parts, o, true)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	witness := &witness{in: in, from: o.From, to: o.To}
+	talks := &conversations{in: &summed{in: witness}, long: &in.long}
+	for {
+		rows, err := talks.next()
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return c.ctx.Err()
+		}
+		told := witness.told(&rows[0])
+		for _, kind := range []picket.Kind{picket.KindActor, picket.KindVictim} {
+			v := see(&rows[0], kind)
+			for _, e := range c.cases[picket.Entity{Kind: kind, ID: v.entity.String()}] {
+				if e.take(rows, told, parts) {
+					e.meet(v.peer)
+				}
+			}
+		}
+	}
+}
+
+// meet counts a conversation with a peer.
+func (e *evidence) meet(peer addr) {
+	if _, known := e.peers[peer]; known || len(e.peers) < maxPeerCount {
+		e.peers[peer]++
+	}
+}
+
+func (e *evidence) largestPeers() []Peer {
+	order := slices.SortedFunc(maps.Keys(e.peers), func(a, b addr) int {
+		return cmp.Or(cmp.Compare(e.peers[b], e.peers[a]), a.compare(b))
+	})
+	var peers []Peer
+	for _, a := range order[:min(len(order), maxPeers)] {
+		peers = append(peers, Peer{ID: a.String(), Flows: e.peers[a]})
+	}
+	return peers
+}

@@ -1,0 +1,116 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"picket"
+	"picket/pipeline/extract"
+	"picket/pipeline/train"
+	"picket/simulate"
+)
+
+// Gathered is labelled rows, one dataset for each booster that they can train.
+type Gathered struct {
+	Sets   map[picket.BoosterID]*picket.Dataset
+	Counts train.Counts
+}
+
+// Merge adds the rows of other, which were gathered by the same schema.
+func (g *Gathered) Merge(other Gathered) {
+	if g.Sets == nil {
+		g.Sets = map[picket.BoosterID]*picket.Dataset{}
+	}
+	for id, set := range other.Sets {
+		mine := g.Sets[id]
+		if mine == nil {
+			mine = &picket.Dataset{Booster: id, Schema: set.Schema}
+			g.Sets[id] = mine
+		}
+		mine.Examples = append(mine.Examples, set.Examples...)
+	}
+	g.Counts.Rows += other.Counts.Rows
+	g.Counts.Unlabelled += other.Counts.Unlabelled
+	g.Counts.Foreign += other.Counts.Foreign
+	if g.Counts.ByClass == nil {
+		g.Counts.ByClass = map[string]int{}
+	}
+	for class, n := range other.Counts.ByClass {
+		g.Counts.ByClass[class] += n
+	}
+}
+
+// Datasets returns the sets that have normal rows and others, with the classes
+// that occur, in the order of their boosters.
+func (g *Gathered) Datasets() []*picket.Dataset {
+	var sets []*picket.Dataset
+	for _, id := range slices.SortedFunc(maps.Keys(g.Sets), func(a, b picket.BoosterID) int { return compareBoosters(a, b) }) {
+		set := g.Sets[id]
+		occurs := map[string]bool{}
+		for i := range set.Examples {
+			occurs[set.Examples[i].Class] = true
+		}
+		set.Classes = slices.DeleteFunc(picket.TrafficClasses(), func(c string) bool { return !occurs[c] })
+		if occurs[picket.ClassNormal] && len(set.Classes) > 1 {
+			sets = append(sets, set)
+		}
+	}
+	return sets
+}
+
+// Gather labels the rows of every slot: features/ and labels → examples. Rows of
+// each width have a labeller of their own, because what shows in a day need not
+// show in a minute.
+func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(seconds int64) *train.Labeller) (Gathered, error) {
+	collectors := map[picket.BoosterID]*train.Collector{}
+	err := p.Rows(ctx, func(f *picket.Features) error {
+		id := picket.BoosterID{Detector: picket.DetectorTraffic, Kind: f.Entity.Kind, Seconds: f.Seconds}
+		c := collectors[id]
+		if c == nil {
+			c = &train.Collector{
+				Detector: picket.DetectorTraffic, Classes: picket.TrafficClasses(), Schema: extract.Schema,
+				Labels: labeller(f.Seconds), MaxRows: maxRows,
+			}
+			collectors[id] = c
+		}
+		row := *f
+		row.Values = slices.Clone(f.Values)
+		return c.Add(&row)
+	})
+	if err != nil {
+		return Gathered{}, fmt.Errorf("gather: %w", err)
+	}
+	var all Gathered
+	for id, c := range collectors {
+		sets, counts := c.Collected()
+		one := Gathered{Sets: map[picket.BoosterID]*picket.Dataset{}, Counts: counts}
+		if set := sets[id]; set != nil {
+			one.Sets[id] = set
+		}
+		all.Merge(one)
+	}
+	return all, nil
+}
+
+// TruthLabels returns the label rows that a simulation is fair to be judged by at
+// a width: attacks that do not show in such a window leave out what they touch.
+func TruthLabels(truths []simulate.Truth, seconds int64) []picket.Label {
+	labels := make([]picket.Label, len(truths))
+	for i := range truths {
+		labels[i] = truths[i].Label
+		if truths[i].Attack != nil && !truths[i].Shows(seconds) {
+			labels[i].Class = train.ClassExcluded
+		}
+	}
+	return labels
+}
+
+func compareBoosters(a, b picket.BoosterID) int {
+	return slices.Compare([]int64{kindRank(a.Kind), a.Seconds}, []int64{kindRank(b.Kind), b.Seconds})
+}
+
+func kindRank(k picket.Kind) int64 {
+	return int64(slices.Index([]picket.Kind{picket.KindActor, picket.KindVictim, picket.KindPrincipal, picket.KindName}, k))
+}

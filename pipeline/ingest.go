@@ -1,0 +1,356 @@
+package pipeline
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"picket"
+	"picket/pipeline/decode"
+	"picket/pipeline/extract"
+	"picket/store"
+)
+
+// ErrChanged is returned for an object that changed while it was read: the
+// caller puts it back and tries again once it is quiet.
+var ErrChanged = errors.New("the object changed while it was read")
+
+// Raw is one raw object to ingest.
+type Raw struct {
+	Key      string // what people call it: the key below raw/, or a path
+	Modified time.Time
+	Size     int64
+	Open     func() (io.ReadCloser, error)
+	Changed  func() bool // whether it changed since; nil if it cannot
+}
+
+// Ingested is what became of one raw object. It is kept as JSON in windows/objects/.
+type Ingested struct {
+	Object   string       `json:"object"`
+	Version  string       `json:"version"` // SHA-256 of the content, 16 hex digits
+	Modified time.Time    `json:"modified"`
+	Size     int64        `json:"size"`
+	Slots    []string     `json:"slots"` // hours and sources that it has a part in
+	Stats    decode.Stats `json:"stats"`
+	Error    string       `json:"error,omitempty"` // why the rest of it could not be read
+	Set      string       `json:"quarantine,omitempty"`
+	Already  bool         `json:"-"` // this version was ingested before
+}
+
+// Ingest reads one raw object and writes its window parts, their marks, what was
+// refused, and a manifest: raw/ → windows/, due/, quarantine/. An object that can
+// be read only in part is not an error: Ingested.Error says why.
+func (p *Pipeline) Ingest(ctx context.Context, raw Raw) (Ingested, error) {
+	versions, err := p.manifests(ctx, raw.Key)
+	if err != nil {
+		return Ingested{}, err
+	}
+	for _, m := range versions {
+		if m.Size == raw.Size && m.Modified.Equal(raw.Modified) && raw.Size > 0 {
+			m.Already = true
+			return m, nil
+		}
+	}
+	began := p.deps.Now()
+	in, err := p.read(ctx, raw)
+	if err != nil {
+		return in, fmt.Errorf("ingest %s: %w", raw.Key, err)
+	}
+	p.deps.Metrics.Took("ingest", p.deps.Now().Sub(began))
+	p.countDecoded(in.Stats)
+	return in, p.reconcile(ctx, raw.Key)
+}
+
+func (p *Pipeline) countDecoded(s decode.Stats) {
+	p.deps.Metrics.In("decode", s.Lines)
+	p.deps.Metrics.Out("decode", s.Records)
+	p.deps.Metrics.Bytes("decode", s.Bytes)
+	for reason, n := range s.Dropped {
+		p.deps.Metrics.Dropped("decode", reason, n)
+	}
+}
+
+// read decodes the object and puts what it holds. Nothing is visible to Close
+// before the marks, and the manifest comes last.
+func (p *Pipeline) read(ctx context.Context, raw Raw) (Ingested, error) {
+	in := Ingested{Object: raw.Key, Modified: raw.Modified.UTC(), Size: raw.Size}
+	r, err := raw.Open()
+	if err != nil {
+		return in, err
+	}
+	defer r.Close()
+	builder := extract.NewBuilder(extract.Options{TempDir: p.deps.TempDir})
+	defer builder.Close()
+	refused := newRefusals(raw.Key)
+
+	content := &hashed{r: r, h: sha256.New()}
+	in.Stats, err = decode.Decode(ctx, decode.Object{Key: raw.Key, Modified: raw.Modified, Size: raw.Size}, content, builder.Add, refused.Add)
+	var unreadable *decode.ObjectError
+	switch {
+	case errors.As(err, &unreadable):
+		in.Error = unreadable.Error()
+		refused.Object(unreadable)
+	case err != nil:
+		return in, err
+	}
+	if in.Version, err = content.Sum(); err != nil {
+		return in, err
+	}
+	if raw.Changed != nil && raw.Changed() {
+		return in, ErrChanged
+	}
+	if in.Set, err = refused.Put(ctx, p.deps.Bucket, in.Version); err != nil {
+		return in, err
+	}
+	return in, p.finish(ctx, &in, builder)
+}
+
+// IngestRecords takes records that need no decoding, such as simulated ones, as
+// if they stood in an object of the given key.
+func (p *Pipeline) IngestRecords(ctx context.Context, key string, feed func(emit func(*picket.Record) error) error) error {
+	builder := extract.NewBuilder(extract.Options{TempDir: p.deps.TempDir})
+	defer builder.Close()
+	if err := feed(builder.Add); err != nil {
+		return fmt.Errorf("ingest %s: %w", key, err)
+	}
+	in := Ingested{Object: key, Version: digest(key)}
+	return p.finish(ctx, &in, builder)
+}
+
+// finish writes the parts, then the manifest that says they are all there.
+func (p *Pipeline) finish(ctx context.Context, in *Ingested, builder *extract.Builder) error {
+	if err := p.putParts(ctx, in, builder); err != nil {
+		return err
+	}
+	return p.putManifest(ctx, *in)
+}
+
+// putParts writes the builder's parts, each followed by its marks.
+func (p *Pipeline) putParts(ctx context.Context, in *Ingested, builder *extract.Builder) error {
+	var staged []*stagedPart
+	defer func() {
+		for _, s := range staged {
+			s.discard()
+		}
+	}()
+	infos, err := builder.Finish(func(id extract.PartID) (io.WriteCloser, error) {
+		s, err := stage(p.deps.TempDir)
+		if err == nil {
+			staged = append(staged, s)
+		}
+		return s, err
+	})
+	if err != nil {
+		return err
+	}
+	for i, s := range staged {
+		at := slot{Start: infos[i].ID.Hour, Source: infos[i].ID.Source}
+		in.Slots = append(in.Slots, at.String())
+		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		body := io.MultiReader(bytes.NewReader(in.provenance(infos[i])), s.file)
+		if err := putPart(ctx, p.deps.Bucket, at, in.Object, in.Version, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// provenance is the first line of a part object: where it came from.
+type provenance struct {
+	Object   string    `json:"object"`
+	Version  string    `json:"version"`
+	Modified time.Time `json:"modified"`
+	First    int64     `json:"first"` // Unix seconds: start of its first minute and end of its last,
+	Last     int64     `json:"last"`  // both 0 in a part without rows
+}
+
+func (in Ingested) provenance(info extract.PartInfo) []byte {
+	line, _ := json.Marshal(provenance{in.Object, in.Version, in.Modified, info.First, info.Last})
+	return append(line, '\n')
+}
+
+// stagedPart is a part on its way to the bucket: a temporary file, so that a
+// part of any size costs no memory.
+type stagedPart struct {
+	file *os.File
+	w    *bufio.Writer
+}
+
+func stage(dir string) (*stagedPart, error) {
+	f, err := os.CreateTemp(dir, "picket-part-*")
+	if err != nil {
+		return nil, err
+	}
+	return &stagedPart{file: f, w: bufio.NewWriterSize(f, 1<<16)}, nil
+}
+
+func (s *stagedPart) Write(b []byte) (int, error) { return s.w.Write(b) }
+func (s *stagedPart) Close() error                { return s.w.Flush() }
+
+func (s *stagedPart) discard() {
+	s.file.Close()
+	os.Remove(s.file.Name())
+}
+
+// putPart writes a part, then its marks: one for its hour and one for its day.
+func putPart(ctx context.Context, b store.Bucket, s slot, object, version string, body io.Reader) error {
+	if err := putOnce(ctx, b, partKey(s, object, version), body); err != nil {
+		return err
+	}
+	if err := putOnce(ctx, b, dueKey(s, object, version), bytes.NewReader(nil)); err != nil {
+		return err
+	}
+	return putOnce(ctx, b, dueKey(s.day(), object, version+"."+s.String()[11:13]), bytes.NewReader(nil))
+}
+
+func (p *Pipeline) putManifest(ctx context.Context, in Ingested) error {
+	body, err := json.MarshalIndent(in, "", "  ")
+	if err != nil {
+		return err
+	}
+	return putOnce(ctx, p.deps.Bucket, manifestPrefix(in.Object)+in.Version+".json", bytes.NewReader(body))
+}
+
+// manifests returns the ingested versions of one raw object.
+func (p *Pipeline) manifests(ctx context.Context, object string) ([]Ingested, error) {
+	var all []Ingested
+	for info, err := range p.deps.Bucket.List(ctx, manifestPrefix(object), "") {
+		if err != nil {
+			return nil, err
+		}
+		var m Ingested
+		if err := readJSON(ctx, p.deps.Bucket, info.Key, &m); err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// reconcile gives the newest version of an object an empty part in every slot
+// that only older versions fill. Each of two concurrent ingests does it after
+// its own manifest is written, so that whichever comes second sees both.
+func (p *Pipeline) reconcile(ctx context.Context, object string) error {
+	versions, err := p.manifests(ctx, object)
+	if err != nil || len(versions) < 2 {
+		return err
+	}
+	newest := versions[0]
+	for _, v := range versions[1:] {
+		if newer(v.Modified, v.Version, newest.Modified, newest.Version) {
+			newest = v
+		}
+	}
+	has := map[string]bool{}
+	for _, s := range newest.Slots {
+		has[s] = true
+	}
+	for _, v := range versions {
+		for _, text := range v.Slots {
+			if has[text] {
+				continue
+			}
+			if err := p.putEmpty(ctx, newest, text); err != nil {
+				return err
+			}
+			has[text] = true
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline) putEmpty(ctx context.Context, in Ingested, text string) error {
+	s, err := parseSlot(text)
+	if err != nil {
+		return err
+	}
+	id := extract.PartID{Hour: s.Start, Source: s.Source}
+	body := bytes.NewBuffer(in.provenance(extract.PartInfo{ID: id}))
+	if err := extract.WriteEmptyPart(body, id); err != nil {
+		return err
+	}
+	return putPart(ctx, p.deps.Bucket, s, in.Object, in.Version, body)
+}
+
+// newer reports whether version a of an object supersedes version b: the later
+// one, and of two at the same instant the greater.
+func newer(at time.Time, a string, bt time.Time, b string) bool {
+	if !at.Equal(bt) {
+		return at.After(bt)
+	}
+	return a > b
+}
+
+// hashed takes the SHA-256 of what is read through it.
+type hashed struct {
+	r io.Reader
+	h hash.Hash
+}
+
+func (h *hashed) Read(b []byte) (int, error) {
+	n, err := h.r.Read(b)
+	h.h.Write(b[:n])
+	return n, err
+}
+
+// Sum reads what is left and returns the version that the content has.
+func (h *hashed) Sum() (string, error) {
+	if _, err := io.Copy(io.Discard, h); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.h.Sum(nil)[:8]), nil
+}
+
+func readJSON(ctx context.Context, b store.Bucket, key string, v any) error {
+	r, _, err := b.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := json.NewDecoder(r).Decode(v); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// RawObjects returns the objects below raw/ that the bucket holds, as Ingest
+// takes them.
+func (p *Pipeline) RawObjects(ctx context.Context, visit func(Raw) error) error {
+	for info, err := range p.deps.Bucket.List(ctx, picket.RawPrefix, "") {
+		if err != nil {
+			p.deps.Log.Warn("raw object left out", "key", info.Key, "stage", "ingest", "error", err)
+			continue
+		}
+		if err := visit(p.RawObject(ctx, info)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RawObject returns the raw object that info describes.
+func (p *Pipeline) RawObject(ctx context.Context, info store.Info) Raw {
+	return Raw{
+		Key: strings.TrimPrefix(info.Key, picket.RawPrefix), Modified: info.Modified, Size: info.Size,
+		Open: func() (io.ReadCloser, error) {
+			r, _, err := p.deps.Bucket.Get(ctx, info.Key)
+			return r, err
+		},
+		Changed: func() bool {
+			now, err := p.deps.Bucket.Stat(ctx, info.Key)
+			return err == nil && (now.Size != info.Size || !now.Modified.Equal(info.Modified))
+		},
+	}
+}

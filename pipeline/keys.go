@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"picket"
+)
+
+// slot is one hour, or one UTC day, of one source: what is closed at once.
+type slot struct {
+	Start  int64 // Unix seconds
+	Day    bool
+	Source string
+}
+
+const (
+	hourLayout = "2006-01-02T15"
+	dayLayout  = "2006-01-02"
+)
+
+func (s slot) String() string {
+	layout := hourLayout
+	if s.Day {
+		layout = dayLayout
+	}
+	return time.Unix(s.Start, 0).UTC().Format(layout) + "/" + s.Source
+}
+
+func compareSlots(a, b slot) int { return cmp.Compare(a.String(), b.String()) }
+
+// End returns the second after the slot.
+func (s slot) End() int64 {
+	if s.Day {
+		return s.Start + picket.Day
+	}
+	return s.Start + picket.Hour
+}
+
+// day returns the slot of the UTC day that holds s.
+func (s slot) day() slot {
+	return slot{Start: s.Start - s.Start%picket.Day, Day: true, Source: s.Source}
+}
+
+func parseSlot(text string) (slot, error) {
+	when, source, ok := strings.Cut(text, "/")
+	if !ok || source == "" || strings.Contains(source, "/") {
+		return slot{}, fmt.Errorf("%q is not HOUR/SOURCE", text)
+	}
+	layout := hourLayout
+	if len(when) == len(dayLayout) {
+		layout = dayLayout
+	}
+	t, err := time.Parse(layout, when)
+	if err != nil {
+		return slot{}, fmt.Errorf("%q does not begin with an hour: %w", text, err)
+	}
+	return slot{Start: t.Unix(), Day: layout == dayLayout, Source: source}, nil
+}
+
+// Keys. Each follows from its input alone.
+func partPrefix(s slot) string { return picket.WindowsPrefix + s.String() + "/" }
+
+func partKey(s slot, object, version string) string {
+	return partPrefix(s) + digest(object) + "." + version
+}
+
+func dueKey(s slot, object, version string) string {
+	return picket.DuePrefix + s.String() + "/" + digest(object) + "." + version
+}
+
+// manifestPrefix holds one manifest per version of a raw object, apart from the
+// parts so that listing an hour lists parts alone.
+func manifestPrefix(object string) string {
+	return picket.WindowsPrefix + "objects/" + digest(object) + "/"
+}
+
+func quarantineKey(object, version string) string {
+	return picket.QuarantinePrefix + digest(object, version) + ".jsonl"
+}
+
+func featuresKey(s slot, parts []string) string {
+	return fmt.Sprintf("%s%s/%06d-%s.parquet", picket.FeaturesPrefix, s, len(parts), digest(parts...))
+}
+
+// featuresSlot returns the slot and the number of parts that a features key names.
+func featuresSlot(key string) (slot, string, error) {
+	rest := strings.TrimPrefix(key, picket.FeaturesPrefix)
+	s, err := parseSlot(path.Dir(rest))
+	return s, path.Base(rest), err
+}
+
+func findingsPrefix(day int64) string {
+	return picket.FindingsPrefix + time.Unix(day, 0).UTC().Format(dayLayout) + "/"
+}

@@ -1,0 +1,126 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"picket"
+	"picket/pipeline/train"
+)
+
+// Learning steers Learn.
+type Learning struct {
+	Name     string         // of the package
+	Data     string         // what it was trained and tested on, in words, for the card
+	Training map[string]any // facts for the manifest: data hashes, scripts, seeds
+	Options  train.Options
+	Seed     uint64
+	Done     func(id picket.BoosterID, fitted *train.Fitted, e *train.Evaluation) // after each booster; may be nil
+}
+
+// Learn fits one booster for each dataset, whose examples are split already, and
+// evaluates each on its test split: datasets → a model package. A dataset that
+// cannot be learned from (a class is missing in a split) is left out and named in
+// the manifest.
+func Learn(ctx context.Context, sets []*picket.Dataset, l Learning) (*train.Package, error) {
+	lessons := make([]lesson, len(sets))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	var mu sync.Mutex
+	for i, set := range sets {
+		group.Go(func() error {
+			one, err := learnOne(ctx, set, l)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				one.skipped = err.Error()
+			}
+			lessons[i] = one
+			if l.Done != nil && err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				l.Done(set.Booster, one.fitted, one.evaluation)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return assemble(lessons, sets, l)
+}
+
+// lesson is what came of one dataset.
+type lesson struct {
+	fitted     *train.Fitted
+	evaluation *train.Evaluation // nil where the test split has one class only
+	snapshot   *train.Snapshot
+	skipped    string // why there is no booster
+}
+
+func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, error) {
+	options := l.Options
+	options.Seed = l.Seed
+	fitted, err := train.Fit(ctx, set, options)
+	if err != nil {
+		return lesson{}, err
+	}
+	one := lesson{fitted: fitted}
+	rows := train.In(set, picket.SplitTrain)
+	scored, err := train.Score(&fitted.Booster, fitted.Model, rows)
+	if err != nil {
+		return one, err
+	}
+	one.snapshot = train.NewSnapshot(set.Schema, rows, scored)
+	test := train.In(set, picket.SplitTest)
+	if len(test) == 0 {
+		return one, nil
+	}
+	scored, err = train.Score(&fitted.Booster, fitted.Model, test)
+	if err != nil {
+		return one, err
+	}
+	// A test split of one class only says nothing; it is no reason to have no booster.
+	one.evaluation, _ = train.Evaluate(&fitted.Booster, scored, l.Data, l.Seed)
+	return one, nil
+}
+
+// assemble makes a package of the lessons.
+func assemble(lessons []lesson, sets []*picket.Dataset, l Learning) (*train.Package, error) {
+	pkg := &train.Package{
+		Model:       picket.Model{Name: l.Name, Training: map[string]any{}},
+		Evaluations: map[picket.BoosterID]*train.Evaluation{},
+		Snapshots:   map[picket.BoosterID]*train.Snapshot{},
+	}
+	for k, v := range l.Training {
+		pkg.Model.Training[k] = v
+	}
+	facts, skipped := map[string]train.Facts{}, map[string]string{}
+	for i, one := range lessons {
+		id := sets[i].Booster
+		if one.fitted == nil {
+			skipped[id.String()] = one.skipped
+			continue
+		}
+		facts[id.String()] = one.fitted.Facts
+		pkg.Model.Boosters = append(pkg.Model.Boosters, one.fitted.Booster)
+		pkg.Snapshots[id] = one.snapshot
+		if one.evaluation != nil {
+			pkg.Evaluations[id] = one.evaluation
+		}
+	}
+	if len(pkg.Model.Boosters) == 0 {
+		return nil, fmt.Errorf("no booster could be trained: %v", skipped)
+	}
+	pkg.Model.Training["boosters"] = facts
+	if len(skipped) > 0 {
+		pkg.Model.Training["skipped"] = skipped
+	}
+	pkg.SortBoosters()
+	return pkg, nil
+}

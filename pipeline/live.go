@@ -1,0 +1,146 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"picket"
+)
+
+// Serving is a model with what scores rows by it.
+type Serving struct {
+	Model  *picket.Model
+	Scorer Scorer
+}
+
+// Live keeps findings true while raw objects arrive. Take ingests one object.
+// Run closes over the parts once none has arrived for cfg.Debounce, and detects
+// in the days that changed; day-wide windows are closed over at each full hour.
+// What is half done when ctx ends is done again by the next Live.
+type Live struct {
+	Pipeline *Pipeline
+	Detected func(Detected) // called after each detection; may be nil
+
+	mu      sync.Mutex
+	serving Serving
+	arrived chan struct{}
+	turning sync.Mutex // one turn at a time
+}
+
+// NewLive returns a Live that serves a model.
+func NewLive(p *Pipeline, s Serving) *Live {
+	return &Live{Pipeline: p, serving: s, arrived: make(chan struct{}, 1)}
+}
+
+// Serve makes a model the one that scores from the next turn on.
+func (l *Live) Serve(s Serving) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.serving = s
+}
+
+// Serving returns the model that scores.
+func (l *Live) Serving() Serving {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.serving
+}
+
+// Take ingests one raw object. ErrChanged means that it changed while it was
+// read: try again once it is quiet.
+func (l *Live) Take(ctx context.Context, raw Raw) error {
+	p := l.Pipeline
+	in, err := p.Ingest(ctx, raw)
+	if err != nil {
+		if !errors.Is(err, ErrChanged) && ctx.Err() == nil {
+			p.deps.Metrics.Error("ingest")
+		}
+		return err
+	}
+	if in.Error != "" {
+		p.deps.Log.Warn("object set aside", "stage", "decode", "key", raw.Key, "records", in.Stats.Records, "error", in.Error)
+	}
+	if !in.Already {
+		p.deps.Log.Info("object read", "stage", "decode", "key", raw.Key, "records", in.Stats.Records)
+	}
+	select {
+	case l.arrived <- struct{}{}:
+	default: // a turn is due already
+	}
+	return nil
+}
+
+// Run works until ctx ends.
+func (l *Live) Run(ctx context.Context) error {
+	days := true // what an earlier process left due
+	for {
+		if err := l.Turn(ctx, days); err != nil && ctx.Err() == nil {
+			l.Pipeline.deps.Metrics.Error("close")
+			l.Pipeline.deps.Log.Error("close failed", "stage", "extract", "error", err)
+		}
+		now := l.Pipeline.deps.Now()
+		hour := time.NewTimer(now.Truncate(time.Hour).Add(time.Hour).Sub(now))
+		select {
+		case <-ctx.Done():
+			hour.Stop()
+			return nil
+		case <-hour.C:
+			days = true
+		case <-l.arrived:
+			days = false
+			l.debounce(ctx)
+		}
+		hour.Stop()
+	}
+}
+
+// debounce waits until nothing has arrived for cfg.Debounce, ten times that at most.
+func (l *Live) debounce(ctx context.Context) {
+	wait := l.Pipeline.cfg.Debounce
+	limit := time.NewTimer(10 * wait)
+	defer limit.Stop()
+	for {
+		quiet := time.NewTimer(wait)
+		select {
+		case <-l.arrived:
+			quiet.Stop()
+			continue
+		case <-quiet.C:
+		case <-limit.C:
+			quiet.Stop()
+		case <-ctx.Done():
+			quiet.Stop()
+		}
+		return
+	}
+}
+
+// Turn closes what is due, day-wide windows too if days, and detects in the days
+// that changed.
+func (l *Live) Turn(ctx context.Context, days bool) error {
+	l.turning.Lock()
+	defer l.turning.Unlock()
+	return l.Pipeline.Close(ctx, days, func(closed []Closed) error { return l.detect(ctx, closed) })
+}
+
+func (l *Live) detect(ctx context.Context, closed []Closed) error {
+	days := make([]int64, len(closed))
+	for i := range closed {
+		days[i] = closed[i].Day
+	}
+	slices.Sort(days)
+	serving := l.Serving()
+	for _, day := range slices.Compact(days) {
+		d, err := l.Pipeline.Detect(ctx, serving.Model, serving.Scorer, day)
+		if err != nil {
+			return err
+		}
+		if l.Detected != nil {
+			l.Detected(d)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package pipeline
+
+import (
+	"context"
+
+	"picket"
+	"picket/pipeline/infer"
+)
+
+// Scorer scores rows: in this process, or at an endpoint.
+type Scorer interface {
+	// Score returns one score per row, in order. Where the model has no booster for
+	// a row, its score has no classes. It keeps the rows' values.
+	Score(ctx context.Context, rows []picket.Features, explain bool) ([]picket.Score, error)
+}
+
+// Local scores in this process.
+type Local struct{ *infer.Scorer }
+
+// Score implements Scorer.
+func (l Local) Score(ctx context.Context, rows []picket.Features, explain bool) ([]picket.Score, error) {
+	scores := make([]picket.Score, len(rows))
+	for i := range rows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := l.ScoreInto(&scores[i], infer.Detector(&rows[i]), &rows[i], explain); err != nil {
+			return nil, err
+		}
+	}
+	return scores, nil
+}

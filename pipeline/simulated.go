@@ -1,0 +1,93 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"picket"
+	"picket/pipeline/train"
+	"picket/simulate"
+	"picket/store"
+)
+
+// Play is one script as one format logs it.
+type Play struct {
+	Name   string
+	Script *simulate.Script
+	Format string
+}
+
+// RandomPlays returns n plays of random networks. Play i depends on seed and i
+// alone, and formats take turns.
+func RandomPlays(seed uint64, n int, formats []string) ([]Play, error) {
+	plays := make([]Play, n)
+	for i := range plays {
+		script, err := simulate.Random(seed+uint64(i), "")
+		if err != nil {
+			return nil, err
+		}
+		format := formats[i%len(formats)]
+		plays[i] = Play{Name: fmt.Sprintf("random %d %s", seed+uint64(i), format), Script: script, Format: format}
+	}
+	return plays, nil
+}
+
+// Simulated gathers the labelled rows of plays, at most maxRows of each class and
+// booster of a play. All rows of a play are one group: a simulated network is
+// trained on or tested on, never both. done, if not nil, is called after each.
+func Simulated(ctx context.Context, plays []Play, maxRows int, tempDir string, done func(Play)) (Gathered, error) {
+	gathered := make([]Gathered, len(plays))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, play := range plays {
+		group.Go(func() error {
+			var err error
+			gathered[i], err = play.gather(ctx, maxRows, tempDir)
+			if err != nil {
+				return fmt.Errorf("simulate %s: %w", play.Name, err)
+			}
+			if done != nil {
+				done(play)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Gathered{}, err
+	}
+	var all Gathered
+	for _, g := range gathered {
+		all.Merge(g)
+	}
+	return all, nil
+}
+
+// gather plays a script into a bucket in memory and labels its rows.
+func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathered, error) {
+	p := New(Default(), Deps{Bucket: store.NewMemory(nil), Now: time.Now, TempDir: tempDir})
+	var truths []simulate.Truth
+	err := p.IngestRecords(ctx, play.Name, func(emit func(*picket.Record) error) error {
+		sum, err := simulate.Records(ctx, play.Script, play.Format, emit)
+		truths = sum.Labels
+		return err
+	})
+	if err != nil {
+		return Gathered{}, err
+	}
+	if err := p.Close(ctx, true, nil); err != nil {
+		return Gathered{}, err
+	}
+	g, err := p.Gather(ctx, maxRows, func(seconds int64) *train.Labeller {
+		return train.NewLabeller(TruthLabels(truths, seconds))
+	})
+	for _, set := range g.Sets {
+		for i := range set.Examples {
+			set.Examples[i].Group = play.Name
+		}
+	}
+	return g, err
+}
