@@ -28,7 +28,6 @@ var techniques = map[string]string{
 	"T1048":     "Exfiltration Over Alternative Protocol",
 	"T1048.003": "Exfiltration Over Unencrypted Non-C2 Protocol",
 	"T1071":     "Application Layer Protocol",
-	"T1071.001": "Web Protocols",
 	"T1071.004": "DNS",
 	"T1078":     "Valid Accounts",
 	"T1110":     "Brute Force",
@@ -41,7 +40,6 @@ var techniques = map[string]string{
 	"T1499.001": "OS Exhaustion Flood",
 	"T1499.002": "Service Exhaustion Flood",
 	"T1566":     "Phishing",
-	"T1566.002": "Spearphishing Link",
 	"T1572":     "Protocol Tunneling",
 	"T1595":     "Active Scanning",
 	"T1595.001": "Scanning IP Blocks",
@@ -50,23 +48,22 @@ var techniques = map[string]string{
 // technique is a tactic with the technique that serves it.
 type technique struct{ tactic, id string }
 
-// byType is the technique of a finer type, byClass of all other types of a class.
+// byType is the technique of a class's finer type, byClass of all its others.
 var (
-	byType = map[string]technique{
-		typeSYNFlood:    {"TA0040", "T1499.001"},
-		typeACKFlood:    {"TA0040", "T1499.001"},
-		typeHTTPFlood:   {"TA0040", "T1499.002"},
-		typeUDPFlood:    {"TA0040", "T1498.001"},
-		typeICMPFlood:   {"TA0040", "T1498.001"},
-		typeReflection:  {"TA0040", "T1498.002"},
-		typeHostSweep:   {"TA0043", "T1595.001"},
-		typeSpraying:    {"TA0006", "T1110.003"},
-		typeDNSExfil:    {"TA0010", "T1048.003"},
-		typeICMPExfil:   {"TA0010", "T1048.003"},
-		typeDNSTunnel:   {"TA0011", "T1071.004"},
-		typeICMPTunnel:  {"TA0011", "T1572"},
-		typeHTTPBeacon:  {"TA0011", "T1071.001"},
-		"phishing-link": {"TA0001", "T1566.002"},
+	byType = map[[2]string]technique{
+		{picket.ClassDDoS, typeSYNFlood}:           {"TA0040", "T1499.001"},
+		{picket.ClassDDoS, typeACKFlood}:           {"TA0040", "T1499.001"},
+		{picket.ClassDDoS, typeHTTPFlood}:          {"TA0040", "T1499.002"},
+		{picket.ClassDDoS, typeUDPFlood}:           {"TA0040", "T1498.001"},
+		{picket.ClassDDoS, typeICMPFlood}:          {"TA0040", "T1498.001"},
+		{picket.ClassDDoS, typeReflection}:         {"TA0040", "T1498.002"},
+		{picket.ClassScan, typeHostSweep}:          {"TA0043", "T1595.001"},
+		{picket.ClassScan, typePingSweep}:          {"TA0043", "T1595.001"},
+		{picket.ClassBruteforce, typeSpraying}:     {"TA0006", "T1110.003"},
+		{picket.ClassExfiltration, typeDNSTunnel}:  {"TA0010", "T1048.003"},
+		{picket.ClassExfiltration, typeICMPTunnel}: {"TA0010", "T1048.003"},
+		{picket.ClassC2, typeDNSTunnel}:            {"TA0011", "T1071.004"},
+		{picket.ClassC2, typeICMPTunnel}:           {"TA0011", "T1572"},
 	}
 	byClass = map[string]technique{
 		picket.ClassDDoS:         {"TA0040", "T1498"},
@@ -86,7 +83,7 @@ func Technique(f *picket.Finding) (tactic, id string) {
 	if f.Class == picket.ClassScan && fromWithin(f) {
 		return "TA0007", "T1046"
 	}
-	t, ok := byType[f.Type]
+	t, ok := byType[[2]string{f.Class, f.Type}]
 	if !ok {
 		t = byClass[f.Class]
 	}

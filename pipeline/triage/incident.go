@@ -22,6 +22,7 @@ type incident struct {
 	flows    uint64            // of all its windows
 	into     *incident         // what it was merged into
 	absorbed []*incident       // what was merged into it
+	revision string            // set once merged
 }
 
 // group returns incidents in order of their first hit.
@@ -115,12 +116,12 @@ func (in *incident) finding(c Config) picket.Finding {
 		Cut:        cmp.Or(best.Cut, picket.CutShipped),
 		Margin:     best.Margin,
 		Reasons:    best.reasons(),
-		Features:   best.row(),
+		Features:   best.features(),
 		Peers:      in.largestPeers(),
-		Revision:   in.revision(),
+		Revision:   in.revision,
 	}
 	f.FirstSeen, f.LastSeen = in.seen()
-	f.Type = finerType(&f)
+	f.Type = finerType(f.Class, row{f.Features, f.Entity.Kind, best.Port})
 	f.Severity = severity(&f)
 	f.Title = title(&f)
 	f.Sentence = sentence(&f, c.Words)
@@ -143,9 +144,9 @@ func (in *incident) best() *hit {
 	})
 }
 
-// row returns the features behind a score by name. Contributions carry names and
-// values; a score without them has a row without names, which says nothing.
-func (h *hit) row() map[string]float64 {
+// features returns the row behind a score by name, without what is missing. Only
+// contributions carry names, so a score without them has none.
+func (h *hit) features() map[string]float64 {
 	row := make(map[string]float64, len(h.Contributions))
 	for _, c := range h.Contributions {
 		if !math.IsNaN(c.Value) && !math.IsInf(c.Value, 0) {
@@ -196,10 +197,19 @@ func (in *incident) largestPeers() []string {
 	return ids[:min(len(ids), maxPeers)]
 }
 
-// revision is the count and hash of the feature keys that the incident rests on.
-func (in *incident) revision() string {
+// revise sets the revision of all that was not merged: the count and hash of the
+// feature keys that it rests on.
+func revise(incidents []*incident) {
+	for _, in := range incidents {
+		if in.into == nil {
+			in.revision = revisionOf(in.all())
+		}
+	}
+}
+
+func revisionOf(parts []*incident) string {
 	keys := map[string]bool{}
-	for _, part := range in.all() {
+	for _, part := range parts {
 		for _, h := range part.hits {
 			keys[h.Key] = true
 		}
@@ -226,7 +236,7 @@ func retired(hits []*hit, incidents []*incident, c Config) []picket.Finding {
 			told[uid] = true
 			now := byUID[UID(h.Booster.Detector, h.class, h.Entity, h.Start)].root()
 			out = append(out, picket.Finding{
-				UID: uid, Status: picket.StatusClosed, Successor: now.uid, Revision: now.revision(), Model: c.Model,
+				UID: uid, Status: picket.StatusClosed, Successor: now.uid, Revision: now.revision, Model: c.Model,
 				Detector: h.Booster.Detector, Class: class, Entity: h.Entity, FirstSeen: h.Start, LastSeen: h.end(),
 			})
 		}

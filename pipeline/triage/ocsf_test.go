@@ -25,27 +25,23 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // incidents by golden file: one of each class, kind and source.
 var incidents = map[string]string{
 	"scan": `
-		10:04+60 actor 10.0.0.9 scan .97 peers=10.0.0.5:100 distinct_ports=812 bytes_mean=60.5 idle=NaN
+		10:04+60 actor 10.0.0.9 scan .97 peers=10.0.0.5:100 service_ports=812 packet_size_mean=60.5 beacon_gap_cv=NaN ports_per_peer_max=812 peers_per_port_max=1
 		10:05+60 actor 10.0.0.9 scan .91 peers=10.0.0.5:90
 		10:04+60 victim 10.0.0.5 ddos .95 peers=10.0.0.9:100`,
 	"ddos": `
-		10:04+60 victim 10.0.1.20 ddos .985 source=vpc/60 flows=41000 peers=203.0.113.7:900,203.0.113.8:800 packets=41000
+		10:04+60 victim 10.0.1.20 ddos .985 source=vpc/60 flows=41000 peers=203.0.113.7:900,203.0.113.8:800 peers=512 tcp_packet_share=.9 established_share=.1
 		10:04+60 actor 203.0.113.7 ddos .90 source=vpc/60 peers=10.0.1.20:900`,
-	"bruteforce":   `22:00+3600 victim 2001:db8::5 bruteforce .93 flows=4000 peers=2001:db8::9:30`,
-	"exfiltration": `00:00+86400 actor 192.168.1.20 exfiltration .62 elapsed=43200 peers=198.51.100.4:12`,
-	"c2":           `00:00+86400 actor 10.0.0.77 c2 .40 peers=198.51.100.4:288`,
+	"bruteforce":   `22:00+3600 victim 2001:db8::5 bruteforce .93 flows=4000 peers=2001-db8--9:30 port=22`,
+	"exfiltration": `00:00+86400 actor 192.168.1.20 exfiltration .62 elapsed=43200 peers=198.51.100.4:12 byte_ratio_out=.98`,
+	"c2":           `00:00+86400 actor 10.0.0.77 c2 .40 peers=198.51.100.4:288 beacon_gaps=287 beacon_gap_cv=.02`,
 	"anomaly":      `10:00+3600 actor 10.0.0.77 anomaly .80`,
 }
 
 func goldenFindings(t testing.TB, name string) []picket.Finding {
 	t.Helper()
-	alerts := parse(t, strings.ReplaceAll(incidents[name], "2001:db8::9:30", "x:30"))
-	for i := range alerts {
-		for j := range alerts[i].Peers {
-			alerts[i].Peers[j].ID = strings.ReplaceAll(alerts[i].Peers[j].ID, "x", "2001:db8::9")
-		}
-	}
-	words := map[string]Feature{"distinct_ports": {"", 3}, "bytes_mean": {"bytes", math.NaN()}, "idle": {"s", 2}}
+	alerts := parse(t, incidents[name])
+	usual := 3.0
+	words := map[string]Feature{"service_ports": {"ports", &usual}, "packet_size_mean": {"bytes", nil}, "beacon_gap_cv": {"ratio", &usual}}
 	findings := Diff(nil, Triage(alerts, Config{Model: "m1", Words: words}))
 	for i := range findings {
 		findings[i].Evidence = []picket.Evidence{{Object: "raw/a.log.gz", Version: "f00d", FirstLine: 3, LastLine: 900, Flows: 12}}

@@ -33,6 +33,7 @@ import (
 type Alert struct {
 	picket.Score
 	Peers []Peer // the other sides of the window, largest first; ten are enough
+	Port  uint16 // service port of most flows; 0 if unknown; only names the type of a brute force
 	Key   string // of the features object that the row came from; a newer revision's is greater
 	Cut   string // picket.CutShipped (also if empty) or picket.CutBudget
 }
@@ -53,8 +54,8 @@ type Config struct {
 
 // Feature is how a sentence speaks of a feature.
 type Feature struct {
-	Unit  string  // "", "1" and "share" are not printed
-	Usual float64 // its median over normal rows; NaN if unknown
+	Unit  string   // "share" and "ratio" are not printed
+	Usual *float64 // its median over normal rows; nil if unknown
 }
 
 // UID names an incident: the same detector, class, entity and UTC day of the
@@ -97,6 +98,7 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	explain(hits)
 	incidents := group(hits)
 	merge(incidents)
+	revise(incidents)
 	var out []picket.Finding
 	for _, in := range incidents {
 		if in.into == nil {

@@ -23,7 +23,8 @@ var day = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix()
 //	10:04+60 actor 10.0.0.9 scan .97 flows=120 peers=10.0.0.5:100,10.0.0.6:20
 //
 // The probability is that of the class; what is left goes to normal, or as
-// "ddos=.3" to another class.
+// "ddos=.3" to another class. What is no word of the alert is a feature. A peer
+// in IPv6 has dashes for colons.
 func parse(t testing.TB, text string) []Alert {
 	t.Helper()
 	var out []Alert
@@ -73,18 +74,30 @@ func (a *Alert) set(t testing.TB, key, value string) {
 		a.Source = value
 	case "elapsed":
 		a.Elapsed = int64(number64(t, value))
+	case "port":
+		a.Port = uint16(number64(t, value))
 	case "peers":
+		if !strings.Contains(value, ":") {
+			a.move(t, key, value)
+			return
+		}
 		for peer := range strings.SplitSeq(value, ",") {
 			id, n, _ := strings.Cut(peer, ":")
-			a.Peers = append(a.Peers, Peer{id, uint64(number64(t, n))})
+			a.Peers = append(a.Peers, Peer{strings.ReplaceAll(id, "-", ":"), uint64(number64(t, n))})
 		}
 	default:
 		if i := slices.Index(a.Classes, key); i > 0 {
 			a.Probabilities[i] = number64(t, value)
 			return
 		}
-		a.Contributions = append(a.Contributions, picket.Contribution{Feature: key, Value: number64(t, value), Shap: 3 / float64(len(a.Contributions)+1)})
+		a.move(t, key, value)
 	}
+}
+
+// move adds a contribution, each of them smaller than the one before.
+func (a *Alert) move(t testing.TB, feature, value string) {
+	t.Helper()
+	a.Contributions = append(a.Contributions, picket.Contribution{Feature: feature, Value: number64(t, value), Shap: 3 / float64(len(a.Contributions)+1)})
 }
 
 func number64(t testing.TB, s string) float64 {

@@ -21,23 +21,16 @@ var captions = map[string]string{
 	typePortScan:             "Port scan",
 	typeHostSweep:            "Host sweep",
 	typeSlowScan:             "Slow scan",
+	typePingSweep:            "Ping sweep",
 	typeUDPScan:              "UDP scan",
 	typeXmasScan:             "XMAS scan",
 	typeNullScan:             "NULL scan",
 	typeFINScan:              "FIN scan",
 	typeACKScan:              "ACK scan",
-	typeSSH:                  "SSH brute force",
-	typeRDP:                  "RDP brute force",
-	typeFTP:                  "FTP brute force",
-	typeSMB:                  "SMB brute force",
-	typeHTTPLogin:            "HTTP login brute force",
 	typeSpraying:             "Password spraying",
 	typeUpload:               "Bulk upload",
-	typeDNSExfil:             "Exfiltration over DNS",
-	typeICMPExfil:            "Exfiltration over ICMP",
 	typeDNSTunnel:            "DNS tunnel",
 	typeICMPTunnel:           "ICMP tunnel",
-	typeHTTPBeacon:           "Web beacon",
 	typeBeacon:               "Beacon",
 	picket.ClassDDoS:         "Flood",
 	picket.ClassScan:         "Scan",
@@ -52,6 +45,9 @@ var captions = map[string]string{
 func captionOf(f *picket.Finding) string {
 	if c, ok := captions[f.Type]; ok {
 		return c
+	}
+	if service, ok := strings.CutSuffix(f.Type, "-bruteforce"); ok {
+		return strings.ToUpper(service) + " brute force"
 	}
 	if c, ok := captions[f.Class]; ok {
 		return c
@@ -120,7 +116,7 @@ func sentence(f *picket.Finding, words map[string]Feature) string {
 	var moved []string
 	for _, c := range f.Reasons {
 		if len(moved) < 3 && !math.IsNaN(c.Shap) && c.Shap != 0 {
-			moved = append(moved, moving(c, words[c.Feature], words != nil))
+			moved = append(moved, moving(c, words[c.Feature]))
 		}
 	}
 	if len(moved) == 0 {
@@ -143,12 +139,12 @@ func when(first, last int64) string {
 	return fmt.Sprintf("from %s to %s UTC on %s", from.Format(layout), end, from.Format(time.DateOnly))
 }
 
-// moving prints one feature: "service_ports 812 (usual 3)", "idle_seconds
-// missing", and "against" where it spoke for normal.
-func moving(c picket.Contribution, word Feature, known bool) string {
+// moving prints one feature: "service_ports 812 ports (usual 3)", "idle_seconds
+// missing", and says where one spoke for normal.
+func moving(c picket.Contribution, word Feature) string {
 	var notes []string
-	if known && !math.IsNaN(word.Usual) {
-		notes = append(notes, "usual "+quantity(word.Usual, ""))
+	if word.Usual != nil && !math.IsNaN(*word.Usual) {
+		notes = append(notes, "usual "+quantity(*word.Usual, ""))
 	}
 	if c.Shap < 0 {
 		notes = append(notes, "speaks against")
@@ -160,16 +156,17 @@ func moving(c picket.Contribution, word Feature, known bool) string {
 	return s
 }
 
-// quantity prints a value to three digits, whole numbers below a million whole.
+// quantity prints a value to three digits, from a hundred on without decimals.
 func quantity(v float64, unit string) string {
 	if math.IsNaN(v) {
 		return "missing"
 	}
 	text := strconv.FormatFloat(v, 'g', 3, 64)
-	if math.Abs(v) >= 100 && math.Abs(v) < 1e6 {
+	if math.Abs(v) >= 100 && math.Abs(v) < 1e15 {
 		text = strconv.FormatFloat(v, 'f', 0, 64)
 	}
-	if unit == "" || unit == "1" || unit == "share" {
+	switch unit {
+	case "", "share", "ratio":
 		return text
 	}
 	return text + " " + unit
