@@ -77,7 +77,9 @@ func (r *raid) choose() error {
 	if r.Class == picket.ClassDDoS && len(net.byRole["web"]) > 0 && d.chance(0.6) {
 		r.targets = net.byRole["web"]
 	}
-	if r.To != "" && r.To != "outside" {
+	if r.To == "outside" {
+		r.targets = []*host{{name: "outside", role: serverRoles[d.IntN(8)], addr: net.outside(r.key ^ 0x7a)}}
+	} else if r.To != "" {
 		found, err := net.find(r.To)
 		if err != nil {
 			return err
@@ -85,7 +87,7 @@ func (r *raid) choose() error {
 		r.targets = found
 	}
 	inside := r.Class == picket.ClassExfiltration || r.Class == picket.ClassC2
-	if r.From == "" && !inside && (r.Class == picket.ClassDDoS || d.chance(0.6)) || r.From == "outside" {
+	if r.From == "" && r.To != "outside" && !inside && (r.Class == picket.ClassDDoS || d.chance(0.6)) || r.From == "outside" {
 		return nil
 	}
 	group := net.all
@@ -119,7 +121,7 @@ func (r *raid) source() netip.Addr {
 // target is the one machine attacked, another than the attacker.
 func (r *raid) target() *host {
 	for range 8 {
-		if h := r.targets[r.d.IntN(len(r.targets))]; h.addr != r.source() {
+		if h := r.targets[r.d.IntN(len(r.targets))]; len(r.sources) == 0 || h.addr != r.sources[0] && h.six != r.sources[0] {
 			return h
 		}
 	}

@@ -55,11 +55,10 @@ func (d dice) around(median, sigma float64) float64 {
 	return median * math.Exp(sigma*max(-4, min(4, d.NormFloat64())))
 }
 
-// pareto draws from a Pareto distribution with the given median and tail index,
-// cut at a thousand medians.
+// pareto draws from a Pareto distribution with the given median and tail index.
 func (d dice) pareto(median, alpha float64) float64 {
 	u := max(d.Float64(), 1e-9)
-	return min(1000*median, median*math.Pow(2*u, -1/alpha))
+	return median * math.Pow(2*u, -1/alpha)
 }
 
 // rank draws one of n, the first ones most often: the chance of rank r falls as 1/r.

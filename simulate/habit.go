@@ -35,6 +35,7 @@ type habit struct {
 	oops   float64 // chance that short failed tries (a mistyped password) come before a session
 	size   int     // UDP: payload bytes of the largest datagram; 0: 1200
 	hidden bool    // flow logs of a cloud network leave it out
+	evenly bool    // crowd: everybody comes as often; else the first few come most
 	fixed  bool    // the source port is the destination port
 	quic   float64 // chance of UDP in place of TCP, and of IPv6 where there is some: the same peers
 }
@@ -65,8 +66,16 @@ type doer struct {
 // live lets the actors of a stretch of benign traffic loose.
 func (w *world) live(b Stretch, line uint64) {
 	from, until := w.from+int64(b.From), w.from+int64(b.From+b.For)
-	for i, h := range habitsOf(b.Mix) {
+	if b.From == 0 {
+		from = w.begin
+	}
+	all := habitsOf(b.Mix)
+	missing := 0.4 * newDice(w.script.Seed, key("mix", line)).Float64() // no two networks have all of it
+	for i, h := range all {
 		d := newDice(w.script.Seed, key("habit", line, uint64(i)))
+		if len(all) > 1 && d.chance(missing) {
+			continue
+		}
 		for n, self := range w.doers(h, d) {
 			k := key(h.name, line, uint64(i), uint64(n))
 			do := w.doer(h, self, newDice(w.script.Seed, k^1), b.Level)
@@ -175,14 +184,15 @@ func (do *doer) wait(d dice) float64 {
 }
 
 func (do *doer) vary(d dice, median float64) float64 {
+	const most = 30 // medians
 	if do.h.heavy > 0 {
-		return d.pareto(median, do.h.heavy)
+		return min(most*median, d.pareto(median, do.h.heavy))
 	}
 	sigma := do.h.sigma
 	if sigma == 0 {
 		sigma = 0.7
 	}
-	return d.around(median, sigma)
+	return min(most*median, d.around(median, sigma))
 }
 
 // asleep is the chance that a session does not take place at that hour.
@@ -275,8 +285,9 @@ func (do *doer) failed(d dice, from, to netip.AddrPort, t int64, up uint64) {
 		do.send(udp(from, to, t, second, max(1, min(up, 900)), 0, 1200, 1+d.IntN(3)))
 		return
 	}
-	outcome := []Outcome{Silent, Silent, Refused, Refused, Blocked}[d.IntN(5)]
-	if do.w.net.wall && do.self != nil && do.w.net.inside(to.Addr()) && !do.w.net.inside(from.Addr()) {
+	b := to.Addr().As16() // one target fails in one way
+	outcome := []Outcome{Silent, Silent, Refused, Refused, Blocked}[mix(uint64(b[13])<<24|uint64(b[14])<<16|uint64(b[15])<<8|uint64(to.Port()))%5]
+	if net := do.w.net; net.wall && net.inside(to.Addr()) && !net.inside(from.Addr()) && !net.listens(to.Addr(), to.Port()) {
 		outcome = Blocked
 	}
 	c := probe(from, to, t, 1+d.IntN(4), outcome)
@@ -298,6 +309,9 @@ func (do *doer) sides(d dice, i int) (src, dst netip.Addr, p uint16) {
 	}
 	if strings.HasPrefix(h.who, "crowd:") {
 		who := do.home + uint64(d.rank(do.people))
+		if h.evenly {
+			who = do.home + d.Uint64N(uint64(do.people))
+		}
 		if p == 0 {
 			p = uint16(1 + d.IntN(65535))
 		}

@@ -3,65 +3,77 @@ package simulate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"picket"
 )
 
-// profiles say what a random network of a kind is like.
-var profiles = []struct {
-	mix                          string
+// profile says what random networks of a kind are like.
+type profile struct {
+	name                         string
+	mixes                        []string
 	hosts, servers, things, plcs span
-	cloud                        bool
+	cloud                        float64 // chance
 	level                        span
 	bits                         span // of the prefix
-}{
-	{mix: "office", hosts: span{8, 120}, servers: span{3, 14}, things: span{1, 10}, level: span{0.4, 1.5}, bits: span{16, 23}},
-	{mix: "cloud", hosts: span{1, 6}, servers: span{3, 40}, cloud: true, level: span{0.2, 1.5}, bits: span{16, 22}},
-	{mix: "campus", hosts: span{30, 150}, servers: span{6, 20}, things: span{2, 20}, level: span{0.3, 1}, bits: span{16, 20}},
-	{mix: "plant", hosts: span{4, 25}, servers: span{4, 12}, things: span{1, 8}, plcs: span{3, 30}, level: span{0.5, 1.5}, bits: span{20, 24}},
-	{mix: "farm", servers: span{3, 30}, cloud: true, level: span{0.2, 2}, bits: span{20, 24}},
-	{mix: "home", hosts: span{2, 8}, servers: span{0, 1}, things: span{2, 12}, level: span{0.5, 2}, bits: span{24, 24}},
+	hours                        span
+	volume                       span
+	attacks                      span // an hour, and at least one
 }
+
+var profiles = []profile{
+	{name: "office", mixes: []string{"office"}, hosts: span{8, 120}, servers: span{3, 14}, things: span{1, 10}, level: span{0.3, 1.5}, bits: span{16, 23}, hours: span{2, 26}, attacks: span{0.2, 1.2}},
+	{name: "cloud", mixes: []string{"cloud"}, hosts: span{1, 6}, servers: span{3, 40}, cloud: 0.9, level: span{0.1, 1}, bits: span{16, 22}, hours: span{2, 26}, attacks: span{0.2, 1.2}},
+	{name: "campus", mixes: []string{"campus"}, hosts: span{20, 120}, servers: span{6, 20}, things: span{2, 20}, level: span{0.2, 1}, bits: span{16, 20}, hours: span{2, 20}, attacks: span{0.2, 1.2}},
+	{name: "plant", mixes: []string{"plant"}, hosts: span{4, 25}, servers: span{4, 12}, things: span{1, 8}, plcs: span{3, 30}, level: span{0.3, 1.5}, bits: span{20, 24}, hours: span{2, 26}, attacks: span{0.2, 1.2}},
+	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{0.2, 1.2}},
+	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{0.2, 1}},
+	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "modbus-long", "files", "intranet"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{1, 8}},
+}
+
+// heldOutKinds are kinds of attack that Random leaves to the tests.
+var heldOutKinds = []string{"ddos pulse", "ddos snmp-amplification", "scan services", "scan fin", "bruteforce vnc", "bruteforce winrm", "exfiltration ftp", "c2 http-beacon"}
 
 // Profiles are the names of the kinds of network that Random knows.
 func Profiles() []string {
 	var names []string
 	for _, p := range profiles {
-		names = append(names, p.mix)
+		names = append(names, p.name)
 	}
 	return names
 }
 
-// Random makes a script by chance: a network of the profile ("": any), a length
-// of 2 to 26 hours, and attacks of many kinds at many strengths, or none. No mix
-// that tests are kept for is drawn.
-func Random(seed uint64, profile string) (*Script, error) {
+// Random makes a script by chance: a network of the profile ("": any), mostly of
+// 2 to 26 hours, and attacks of many kinds at many strengths, or none. The
+// profile "lab" is small and short, with its large transfers cut, as captures of
+// packets are. What is held out for the tests (mixes that begin with "other-",
+// some kinds of attack) is never drawn.
+func Random(seed uint64, name string) (*Script, error) {
 	d := newDice(seed, 4)
 	i := d.IntN(len(profiles))
-	if profile != "" {
-		for i = 0; i < len(profiles) && profiles[i].mix != profile; i++ {
-		}
-		if i == len(profiles) {
-			return nil, fmt.Errorf("no profile %q", profile)
+	if name != "" {
+		if i = slices.IndexFunc(profiles, func(p profile) bool { return p.name == name }); i < 0 {
+			return nil, fmt.Errorf("no profile %q; there are %s", name, strings.Join(Profiles(), ", "))
 		}
 	}
 	p := profiles[i]
-	s := &Script{Seed: seed}
-	s.Start = time.Date(2025, 1, 1+d.IntN(365), d.IntN(24), d.IntN(60), 0, 0, time.UTC)
-	s.Duration = time.Duration(d.in(span{2, 26}) * float64(time.Hour)).Round(time.Minute)
-	s.Network = Network{Prefix: privatePrefix(d, d.count(p.bits)), Hosts: d.count(p.hosts), Servers: d.count(p.servers), Things: d.count(p.things), PLCs: d.count(p.plcs), Cloud: p.cloud}
+	s := &Script{Seed: seed, Volume: d.in(p.volume)}
+	s.Start = time.Date(2025, 1, 1+d.IntN(365), d.IntN(24), d.IntN(60), d.IntN(60), 0, time.UTC)
+	s.Duration = time.Duration(d.in(p.hours) * float64(time.Hour)).Round(time.Second)
+	s.Network = Network{Prefix: privatePrefix(d, d.count(p.bits)), Hosts: d.count(p.hosts), Servers: d.count(p.servers), Things: d.count(p.things), PLCs: d.count(p.plcs), Cloud: d.chance(p.cloud)}
 	if d.chance(0.25) {
 		s.Network.Prefix6 = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(d.IntN(256)), byte(d.IntN(256))}), 64)
 	}
-	if d.chance(0.05) {
-		s.Capture = []string{"oneway", "midstream"}[d.IntN(2)]
+	if d.chance(0.1) {
+		s.Capture = []string{"oneway", "midstream", "midstream"}[d.IntN(3)]
 	}
-	s.Benign = []Stretch{{For: s.Duration, Mix: p.mix, Level: d.in(p.level)}}
+	s.Benign = []Stretch{{For: s.Duration, Mix: p.mixes[d.IntN(len(p.mixes))], Level: d.in(p.level)}}
 	if d.chance(0.15) {
 		return s, nil
 	}
-	for n := d.count(span{1, 4}) + int(s.Duration.Hours()*d.in(span{0.2, 1})); n > 0; n-- {
+	for range 1 + int(s.Duration.Hours()*d.in(p.attacks)) {
 		s.Attacks = append(s.Attacks, randomOrder(d, s.Duration))
 	}
 	return s, nil
@@ -82,13 +94,23 @@ func privatePrefix(d dice, bits int) netip.Prefix {
 func randomOrder(d dice, length time.Duration) Order {
 	classes := picket.TrafficClasses()[1:]
 	o := Order{Class: classes[d.IntN(len(classes))], Jitter: -1, Strength: d.in(span{0.05, 5})}
-	kinds := Kinds(o.Class)
+	kinds := slices.DeleteFunc(Kinds(o.Class), func(k string) bool { return slices.Contains(heldOutKinds, o.Class+" "+k) })
 	o.Kind = kinds[d.IntN(len(kinds))]
-	minutes := map[string]span{picket.ClassDDoS: {1, 15}, picket.ClassScan: {1, 60}, picket.ClassBruteforce: {3, 120}, picket.ClassExfiltration: {5, 180}, picket.ClassC2: {60, 900}}[o.Class]
-	if o.Kind == "slow" || o.Kind == "slow-horizontal" {
+	minutes := map[string]span{picket.ClassDDoS: {1, 20}, picket.ClassScan: {1, 60}, picket.ClassBruteforce: {3, 120}, picket.ClassExfiltration: {5, 180}, picket.ClassC2: {60, 900}}[o.Class]
+	switch {
+	case strings.HasPrefix(o.Kind, "slow") && o.Class == picket.ClassScan:
 		minutes = span{120, 1500}
+	case o.Class == picket.ClassDDoS || o.Class == picket.ClassScan: // the strong ones are short: enough is enough
+		minutes.hi = max(1.5, min(minutes.hi, 4/o.Strength))
+	}
+	inward := o.Class == picket.ClassDDoS || o.Class == picket.ClassScan || o.Class == picket.ClassBruteforce
+	if inward && o.Kind != "outward" && d.chance(0.12) {
+		o.To = "outside"
 	}
 	o.At = time.Duration(d.Float64() * 0.9 * float64(length)).Round(time.Second)
-	o.For = min(time.Duration(d.in(minutes)*float64(time.Minute)).Round(time.Second), length-o.At)
+	if d.chance(0.3) && minutes.lo >= 60 {
+		o.At = o.At / 4
+	}
+	o.For = max(time.Second, min(time.Duration(d.in(minutes)*float64(time.Minute)).Round(time.Second), length-o.At))
 	return o
 }

@@ -11,6 +11,7 @@ type world struct {
 	script   *Script
 	net      *network
 	from, to int64 // Unix nanoseconds, half-open
+	begin    int64 // of what goes on, earlier than from where the capture begins midstream
 	actors   heap[*actor]
 	pending  heap[waiting]
 	emitted  uint64
@@ -69,6 +70,9 @@ func newWorld(s *Script) (*world, error) {
 		return nil, err
 	}
 	w := &world{script: s, net: net, from: s.Start.UnixNano(), to: s.Start.Add(s.Duration).UnixNano()}
+	if w.begin = w.from; s.Capture == "midstream" {
+		w.begin -= hourNanos
+	}
 	w.shift = float64(newDice(s.Seed, 2).IntN(24))
 	w.actors.less = func(a, b **actor) bool {
 		return cmp.Or(cmp.Compare((*a).at, (*b).at), cmp.Compare((*a).id, (*b).id)) < 0
@@ -90,7 +94,7 @@ func newWorld(s *Script) (*world, error) {
 // add lets an actor loose. Its randomness depends on the seed and on key alone,
 // so a line more in a script leaves the traffic of the others as it was.
 func (w *world) add(key uint64, at, until int64, step func(*actor) int64) {
-	a := &actor{at: max(at, w.from), until: until, id: key, d: newDice(w.script.Seed, key), step: step}
+	a := &actor{at: max(at, w.begin), until: until, id: key, d: newDice(w.script.Seed, key), step: step}
 	if a.at < until && a.at < w.to {
 		w.actors.push(a)
 	}
@@ -112,6 +116,7 @@ func (w *world) emit(c Conversation) {
 	if w.script.Capture == "oneway" && c.In.Packets > 0 && c.Out.Packets > 0 {
 		c.In = Side{}
 	}
+	c.shrink(w.script.Volume)
 	c.seal()
 	if !c.clip(w.from, w.to) {
 		return

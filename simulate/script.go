@@ -17,7 +17,8 @@ type Script struct {
 	Start    time.Time
 	Duration time.Duration
 	Network  Network
-	Capture  string // "": everything, "oneway": only what comes from outside or opens, "midstream": began in the middle of long conversations
+	Capture  string  // "": everything, "oneway": only what comes from outside or opens, "midstream": began in the middle of long conversations
+	Volume   float64 // below 1: the share of the payload beyond 100 kB that a conversation keeps, for small captures
 	Benign   []Stretch
 	Attacks  []Order
 }
@@ -63,6 +64,7 @@ var hints = map[string]string{
 	"start":    "start 2026-03-02T00:00:00Z",
 	"duration": "duration 24h",
 	"network":  "network 10.0.0.0/16 hosts 200 servers 12 [iot 10] [plc 4] [ipv6 2001:db8:7::/64] [cloud]",
+	"volume":   "volume 0.1",
 	"capture":  "capture oneway | capture midstream",
 	"from":     "from 10:00 for 2h benign office [level 1.5]",
 	"at":       "at 10:20 for 5m ddos syn-flood [strength 2] [from host3|outside] [to web1] [every 60s] [jitter 20%]",
@@ -122,6 +124,8 @@ func (s *Script) statement(words []string) (err error) {
 		s.Duration, err = parseTime(args[0])
 	case "network":
 		err = s.Network.parse(args)
+	case "volume":
+		s.Volume, err = positive(args[0])
 	case "capture":
 		if s.Capture = args[0]; args[0] != "oneway" && args[0] != "midstream" {
 			err = fmt.Errorf("no capture %q", args[0])
@@ -321,6 +325,9 @@ func (s *Script) String() string {
 	b.WriteByte('\n')
 	if s.Capture != "" {
 		fmt.Fprintf(&b, "capture %s\n", s.Capture)
+	}
+	if s.Volume > 0 {
+		fmt.Fprintf(&b, "volume %g\n", s.Volume)
 	}
 	for _, st := range s.Benign {
 		fmt.Fprintf(&b, "from %s for %s benign %s level %g\n", st.From, st.For, st.Mix, st.Level)

@@ -284,6 +284,30 @@ func (c *Conversation) seal() {
 	}
 }
 
+// slim is the payload of a conversation that a volume does not cut.
+const slim = 100_000
+
+// shrink cuts the payload beyond the first slim bytes, and the packets that
+// carry it, to the given share.
+func (c *Conversation) shrink(volume float64) {
+	all := c.Out.Payload + c.In.Payload
+	if volume <= 0 || volume >= 1 || all <= slim {
+		return
+	}
+	share := (slim + float64(all-slim)*volume) / float64(all)
+	for _, in := range []bool{false, true} {
+		s, fixed := c.side(in), c.lead(in)+c.trail(in)
+		if s.Packets <= fixed {
+			continue
+		}
+		pieces := max(1, uint64(c.Pieces))
+		s.Packets = fixed + (uint64(float64(s.Packets-fixed)*share)/pieces+1)*pieces
+		s.Payload = uint64(float64(s.Payload) * share)
+		s.Data = min(uint64(float64(s.Data)*share)+1, s.Packets-fixed, s.Payload)
+	}
+	c.Rounds = max(1, uint32(float64(c.Rounds)*share))
+}
+
 // clip cuts c to what a capture of [from, to) sees, and reports whether it sees
 // any of it.
 func (c *Conversation) clip(from, to int64) bool {

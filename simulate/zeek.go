@@ -75,8 +75,10 @@ func connRecord(c *Conversation, turned bool) picket.Record {
 		r.SrcPayload, r.DstPayload = r.DstPayload, r.SrcPayload
 	}
 	if c.Proto == picket.ProtoTCP {
-		r.Has |= picket.HasFlags
-		r.SrcFlags, r.DstFlags = historyFlags(history(c, turned))
+		if h := history(c, turned); h != "" { // nothing is known of the flags of a null scan
+			r.Has |= picket.HasFlags
+			r.SrcFlags, r.DstFlags = historyFlags(h)
+		}
 	}
 	return r
 }
