@@ -1,152 +1,176 @@
 package extract
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"math"
+// Catalogue is every feature of actors and victims, in the order of a row.
+var Catalogue = []Feature{
+	// Volume.
+	{"elapsed_share", 1, "share", "seconds covered so far by the seconds of the window",
+		fromSums, fromAll, "none: tells a partial window from a quiet one", func(w *window) float64 { return share(uint64(w.elapsed), uint64(w.frame.seconds)) }},
+	{"flow_count", 1, "flows", "flows in the window",
+		fromSums, fromAll, "ddos, scan, bruteforce", func(w *window) float64 { return float64(w.flows) }},
+	{"flows_per_second", 1, "flows/s", "flows by elapsed seconds",
+		fromSums, fromAll, "ddos, scan, bruteforce", func(w *window) float64 { return w.perSecond(w.flows) }},
+	{"packets_out_per_second", 1, "packets/s", "packets sent by elapsed seconds",
+		fromSums, fromAll, "ddos (actor), exfiltration", func(w *window) float64 { return w.perSecond(w.out.packets) }},
+	{"packets_in_per_second", 1, "packets/s", "packets received by elapsed seconds",
+		fromSums, fromAll, "ddos (victim)", func(w *window) float64 { return w.perSecond(w.in.packets) }},
+	{"bytes_out_per_second", 1, "bytes/s", "IP bytes sent by elapsed seconds",
+		fromSums, fromAll, "exfiltration, ddos (actor)", func(w *window) float64 { return w.perSecond(w.out.bytes) }},
+	{"bytes_in_per_second", 1, "bytes/s", "IP bytes received by elapsed seconds",
+		fromSums, fromAll, "ddos (victim)", func(w *window) float64 { return w.perSecond(w.in.bytes) }},
+	{"byte_ratio_out", 1, "share", "bytes sent by bytes sent and received",
+		fromSums, fromAll, "exfiltration (high), ddos", func(w *window) float64 { return share(w.out.bytes, w.bytes()) }},
+	{"packets_per_flow", 1, "packets", "packets both ways by flows",
+		fromSums, fromAll, "scan and ddos (few), exfiltration (many)", func(w *window) float64 { return share(w.packets(), w.flows) }},
+	{"bytes_per_flow", 1, "bytes", "IP bytes both ways by flows",
+		fromSums, fromAll, "scan and ddos (few), exfiltration (many)", func(w *window) float64 { return share(w.bytes(), w.flows) }},
 
-	"picket"
-)
+	// Packet sizes.
+	{"packet_size_mean", 1, "bytes", "IP bytes by packets, both ways",
+		fromSums, fromAll, "ddos, scan", func(w *window) float64 { return share(w.bytes(), w.packets()) }},
+	{"packet_size_mean_out", 1, "bytes", "IP bytes by packets, sent",
+		fromSums, fromAll, "exfiltration, c2", func(w *window) float64 { return share(w.out.bytes, w.out.packets) }},
+	{"packet_size_mean_in", 1, "bytes", "IP bytes by packets, received",
+		fromSums, fromAll, "ddos (amplification)", func(w *window) float64 { return share(w.in.bytes, w.in.packets) }},
+	{"packet_size_variance", 1, "bytes²", "variance of the sizes of single packets, both ways",
+		fromSums, fromPackets, "ddos and scan (one size)", func(w *window) float64 { return variance(w.captured.count, w.captured.bytes, w.captured.squares, 0) }},
+	{"flow_mean_packet_size_variance", 1, "bytes²", "variance of mean packet sizes, one mean per flow, minute and direction, weighted by packets: not that of single packets, which a flow log does not tell",
+		fromSums, fromAll, "ddos, scan, bruteforce (one size)", func(w *window) float64 { return variance(w.packets(), w.bytes(), w.meanSquares, 16) }},
+	{"payload_mean_out", 1, "bytes", "transport payload by packets, sent",
+		fromSums, fromPayloads, "c2 (tunnels), exfiltration", func(w *window) float64 { return share(w.out.payload, w.out.payloadPackets) }},
+	{"payload_mean_in", 1, "bytes", "transport payload by packets, received",
+		fromSums, fromPayloads, "c2 (tunnels), ddos", func(w *window) float64 { return share(w.in.payload, w.in.payloadPackets) }},
 
-// Feature is one entry of the catalogue.
-//
-// In names and meanings, "out" is sent by the entity and "in" is received by it;
-// a "peer" is its other side; a "flow" is one conversation, however many records
-// it has; the "opener" of a flow is its actor, the one opened to its victim; the
-// "service port" is the port opened to and the "client port" the one opened
-// from, whoever of them the entity is; a "target" is one peer with one service
-// port.
-type Feature struct {
-	Name    string
-	Version int // counts up when the meaning changes under the same name
-	Unit    string
-	Meaning string
-	State   string // what of a window it is computed from
-	Sources string // logs that can fill it; elsewhere it is missing
-	Moves   string // attacks that move it
+	// Protocols.
+	{"tcp_flow_share", 1, "share", "flows that are TCP",
+		fromSums, fromAll, "ddos, scan", func(w *window) float64 { return share(w.group[groupTCP], w.flows) }},
+	{"udp_flow_share", 1, "share", "flows that are UDP",
+		fromSums, fromAll, "ddos, scan", func(w *window) float64 { return share(w.group[groupUDP], w.flows) }},
+	{"icmp_flow_share", 1, "share", "flows that are ICMP or ICMPv6",
+		fromSums, fromAll, "scan (ping sweep), ddos, c2 (tunnels)", func(w *window) float64 { return share(w.group[groupICMP], w.flows) }},
+	{"tcp_packet_share", 1, "share", "packets both ways that are TCP",
+		fromSums, fromAll, "ddos, scan", func(w *window) float64 { return share(w.groupPackets[groupTCP], w.packets()) }},
+	{"udp_packet_share", 1, "share", "packets both ways that are UDP",
+		fromSums, fromAll, "ddos", func(w *window) float64 { return share(w.groupPackets[groupUDP], w.packets()) }},
+	{"icmp_packet_share", 1, "share", "packets both ways that are ICMP or ICMPv6",
+		fromSums, fromAll, "ddos, c2 (tunnels)", func(w *window) float64 { return share(w.groupPackets[groupICMP], w.packets()) }},
+	{"protocol_entropy", 1, "bits", "entropy of flows over TCP, UDP, ICMP and all others",
+		fromSums, fromAll, "ddos and scan (one protocol)", func(w *window) float64 { return groupEntropy(&w.group) }},
 
-	of func(w *window) float64
+	// Peers.
+	{"peers", 1, "addresses", "distinct peers",
+		fromShape, fromAll, "scan (horizontal), ddos", func(w *window) float64 { return float64(w.peers.keys) }},
+	{"peer_subnets", 1, "subnets", "distinct /24 (IPv4) and /48 (IPv6) of peers",
+		fromShape, fromAll, "ddos (spoofed), scan", func(w *window) float64 { return float64(w.subnets.keys) }},
+	{"peer_ip_entropy", 1, "bits", "entropy of flows over peers",
+		fromShape, fromAll, "ddos, scan (high), bruteforce (low)", func(w *window) float64 { return w.peers.bits() }},
+	{"peer_ip_entropy_normalised", 1, "share", "peer_ip_entropy by the most it could be with as many peers",
+		fromShape, fromAll, "ddos, scan (even)", func(w *window) float64 { return w.peers.evenness() }},
+	{"peer_subnet_entropy", 1, "bits", "entropy of flows over the subnets of peers",
+		fromShape, fromAll, "ddos (spoofed: high), scan of one subnet (low)", func(w *window) float64 { return w.subnets.bits() }},
+	{"top_peer_flow_share", 1, "share", "flows with the peer that has most",
+		fromShape, fromAll, "bruteforce, c2", func(w *window) float64 { return w.peers.topShare() }},
+	{"top_peer_byte_share_out", 1, "share", "bytes sent to the peer that got most, by all bytes sent",
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return share(w.peerBytesOut, w.out.bytes) }},
+	{"external_byte_share_out", 1, "share", "bytes sent to peers outside of private, shared and local networks, by all bytes sent",
+		fromSums, fromAll, "exfiltration, c2", func(w *window) float64 { return share(w.externalOut, w.out.bytes) }},
+	{"top_external_peer_bytes_out_per_second", 1, "bytes/s", "bytes sent to the outside peer that got most, by elapsed seconds",
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return w.perSecond(w.externalPeerBytesOut) }},
+
+	// Ports.
+	{"service_ports", 1, "ports", "distinct service ports",
+		fromShape, fromAll, "scan (vertical)", func(w *window) float64 { return float64(w.servicePort.keys) }},
+	{"service_port_entropy", 1, "bits", "entropy of flows over service ports",
+		fromShape, fromAll, "scan (vertical)", func(w *window) float64 { return w.servicePort.bits() }},
+	{"service_port_entropy_normalised", 1, "share", "service_port_entropy by the most it could be with as many ports",
+		fromShape, fromAll, "scan (even)", func(w *window) float64 { return w.servicePort.evenness() }},
+	{"client_port_entropy", 1, "bits", "entropy of flows over client ports",
+		fromShape, fromAll, "ddos (spoofed: high; reflected: low), scan from one port (low)", func(w *window) float64 { return w.clientPort.bits() }},
+	{"client_port_entropy_normalised", 1, "share", "client_port_entropy by the most it could be with as many ports",
+		fromShape, fromAll, "ddos", func(w *window) float64 { return w.clientPort.evenness() }},
+	{"top_service_port_flow_share", 1, "share", "flows on the service port that has most",
+		fromShape, fromAll, "ddos, bruteforce, scan (horizontal)", func(w *window) float64 { return w.servicePort.topShare() }},
+	{"login_port_share", 1, "share", "flows on a TCP port of a service that asks for a password, by flows with ports",
+		fromSums, fromAll, "bruteforce", func(w *window) float64 { return share(w.class[classLogin], w.ported) }},
+	{"web_port_share", 1, "share", "flows on a port of the web, by flows with ports",
+		fromSums, fromAll, "c2, exfiltration, ddos", func(w *window) float64 { return share(w.class[classWeb], w.ported) }},
+	{"dns_port_share", 1, "share", "flows on port 53 or 853, by flows with ports",
+		fromSums, fromAll, "c2 (tunnels), ddos", func(w *window) float64 { return share(w.class[classDNS], w.ported) }},
+	{"low_service_port_share", 1, "share", "flows on a service port below 1024, by flows with ports",
+		fromSums, fromAll, "scan, ddos", func(w *window) float64 { return share(w.class[classLow], w.ported) }},
+	{"amplifier_byte_share", 1, "share", "bytes of the openers sent by UDP from a port known for amplification, by all their bytes",
+		fromSums, fromAll, "ddos (reflected)", func(w *window) float64 { return share(w.amplified, w.asked) }},
+
+	// Targets.
+	{"targets", 1, "targets", "distinct pairs of peer and service port",
+		fromShape, fromAll, "scan", func(w *window) float64 { return float64(w.targets) }},
+	{"ports_per_peer_max", 1, "ports", "most service ports between the entity and one peer",
+		fromShape, fromAll, "scan (vertical)", func(w *window) float64 { return float64(w.portsPerPeer) }},
+	{"peers_per_port_max", 1, "addresses", "most peers on one service port",
+		fromShape, fromAll, "scan (horizontal), ddos", func(w *window) float64 { return float64(w.peersPerPort) }},
+	{"flows_per_target_mean", 1, "flows", "flows by targets",
+		fromShape, fromAll, "bruteforce, ddos (high), scan (1)", func(w *window) float64 { return share(w.flows, w.targets) }},
+	{"flows_per_target_max", 1, "flows", "most flows of one target",
+		fromShape, fromAll, "bruteforce, ddos", func(w *window) float64 { return float64(w.flowsPerTarget) }},
+	{"login_flows_per_target_max", 1, "flows", "most flows of one target with a login port",
+		fromShape, fromAll, "bruteforce", func(w *window) float64 { return float64(w.loginsPerTarget) }},
+	{"login_flow_packets_mean", 1, "packets", "packets both ways per flow with a login port",
+		fromSums, fromAll, "bruteforce (few, but a handshake more than a scan)", func(w *window) float64 { return share(w.login.packets, w.login.flows) }},
+	{"login_flow_bytes_cv", 1, "ratio", "deviation by mean of the bytes of flows with a login port",
+		fromSums, fromAll, "bruteforce (guesses are alike: low)", func(w *window) float64 { return variation(w.login.flows, w.login.bytes, w.login.squares) }},
+
+	// Handshakes and answers.
+	{"unanswered_share", 1, "share", "flows in which the end opened to sent nothing",
+		fromSums, fromAll, "scan, ddos", func(w *window) float64 { return share(w.unanswered, w.flows) }},
+	{"established_share", 1, "share", "TCP flows with 3 packets or more of the opener and 2 or more of the other end, by TCP flows",
+		fromSums, fromAll, "scan, ddos (low), bruteforce (high)", func(w *window) float64 { return share(w.established, w.group[groupTCP]) }},
+	{"rejected_share", 1, "share", "records that the network refused, by records that say",
+		fromSums, fromActions, "scan, bruteforce", func(w *window) float64 { return share(w.rejected, w.decided) }},
+	{"syn_share", 1, "share", "TCP flows with a SYN of the opener, by TCP flows with known flags",
+		fromSums, fromFlags, "scan, ddos (SYN flood)", func(w *window) float64 { return share(w.syn, w.flagged) }},
+	{"failed_handshake_share", 1, "share", "TCP flows with a SYN of the opener and none of the other end, by TCP flows with known flags",
+		fromSums, fromFlags, "scan, ddos (SYN flood)", func(w *window) float64 { return share(w.failed, w.flagged) }},
+	{"reset_share", 1, "share", "TCP flows with a RST, by TCP flows with known flags",
+		fromSums, fromFlags, "scan, bruteforce", func(w *window) float64 { return share(w.reset, w.flagged) }},
+	{"unsolicited_answer_share", 1, "share", "TCP flows that opened with a SYN-ACK nobody asked for, by TCP flows with known flags",
+		fromSums, fromFlags, "ddos (SYN-ACK reflection, backscatter)", func(w *window) float64 { return share(w.unasked, w.flagged) }},
+
+	// Patterns of single packets.
+	{"syn_packet_share", 1, "share", "packets of openers with SYN and no ACK, by all their packets",
+		fromSums, fromPackets, "ddos (SYN flood), scan", func(w *window) float64 { return share(w.pattern[patternSYN], w.askedPackets) }},
+	{"ack_packet_share", 1, "share", "packets of openers with ACK alone and no payload, by all their packets",
+		fromSums, fromPackets, "ddos (ACK flood), scan (ACK and window scan)", func(w *window) float64 { return share(w.pattern[patternACK], w.askedPackets) }},
+	{"fin_packet_share", 1, "share", "packets of openers with FIN and no ACK, by all their packets",
+		fromSums, fromPackets, "scan (FIN scan)", func(w *window) float64 { return share(w.pattern[patternFIN], w.askedPackets) }},
+	{"null_packet_share", 1, "share", "TCP packets of openers with no flag, by all their packets",
+		fromSums, fromPackets, "scan (NULL scan)", func(w *window) float64 { return share(w.pattern[patternNULL], w.askedPackets) }},
+	{"xmas_packet_share", 1, "share", "packets of openers with FIN, PSH and URG, by all their packets",
+		fromSums, fromPackets, "scan (XMAS scan)", func(w *window) float64 { return share(w.pattern[patternXMAS], w.askedPackets) }},
+	{"reset_packet_share", 1, "share", "packets of openers with RST, by all their packets",
+		fromSums, fromPackets, "ddos (RST flood), scan", func(w *window) float64 { return share(w.pattern[patternRST], w.askedPackets) }},
+	{"fragment_packet_share", 1, "share", "packets of openers that are IP fragments, by all their packets",
+		fromSums, fromPackets, "ddos (fragments)", func(w *window) float64 { return share(w.pattern[patternFragment], w.askedPackets) }},
+
+	// Time.
+	{"active_tick_share", 1, "share", "elapsed ticks with a start of a record; a tick is about a sixtieth of the window, never less than the interval of the log",
+		fromShape, fromTicks, "ddos, bruteforce (steady), c2 (low)", func(w *window) float64 { return w.activeTicks() }},
+	{"tick_count_cv", 1, "ratio", "deviation by mean of flows per tick: 0 is even, above 1 is bursts",
+		fromShape, fromTicks, "ddos, scan (bursts), c2, bruteforce (even)", func(w *window) float64 { return w.tickVariation() }},
+	{"pair_active_share", 1, "share", "elapsed minutes with a packet of the most lasting pair of peer and service port",
+		fromShape, fromLong, "c2, exfiltration (lasting)", func(w *window) float64 { return w.pairShare() }},
+	{"beacon_gaps", 1, "gaps", "gaps between the starts of the most regular pair, in minutes of activity; 0 where no pair has a rhythm coarser than the ticks of the log",
+		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(float64(w.rhythm.gaps)) }},
+	{"beacon_gap_mean_seconds", 1, "s", "mean of these gaps",
+		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(w.rhythm.seconds()) }},
+	{"beacon_gap_cv", 1, "ratio", "deviation by mean of these gaps: 0 is a clock",
+		fromShape, fromLong, "c2 (beacons: low)", func(w *window) float64 { return w.beacon(w.rhythm.cv()) }},
 }
 
-// States.
-const (
-	fromSums  = "sums"  // adds up over entities: the remainder row has it
-	fromShape = "shape" // distinct keys, distributions, largest values, times: the remainder row lacks it
-)
-
-// Sources.
-const (
-	fromAll      = "vpc zeek pcap"
-	fromPackets  = "pcap"
-	fromPayloads = "zeek pcap"
-	fromActions  = "vpc"
-	fromFlags    = "vpc with tcp-flags, zeek, pcap"
-	fromTicks    = "zeek pcap; vpc where the window is longer than the log's interval"
-	fromLong     = "all, in windows of several of the log's intervals"
-)
-
-// Schema returns the columns of the features of one kind of entity. Actors and
-// victims have the same. Other kinds have none here.
-func Schema(kind picket.Kind) picket.Schema {
-	if kind != picket.KindActor && kind != picket.KindVictim {
-		return picket.Schema{}
-	}
-	hash := sha256.New()
-	fmt.Fprintf(hash, "entities %d\n", DefaultMaxEntities)
-	names := make([]string, len(Catalogue))
-	for i, f := range Catalogue {
-		names[i] = f.Name
-		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
-	}
-	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
-}
-
-// values computes the features of a closed window.
-func (w *window) values() []float64 {
-	values := make([]float64, len(Catalogue))
-	for i := range Catalogue {
-		f := &Catalogue[i]
-		if w.rest && f.State == fromShape {
-			values[i] = math.NaN()
-			continue
-		}
-		values[i] = f.of(w)
-	}
-	return values
-}
+func (w *window) packets() uint64 { return add64(w.out.packets, w.in.packets) }
+func (w *window) bytes() uint64   { return add64(w.out.bytes, w.in.bytes) }
 
 func (w *window) perSecond(n uint64) float64 { return float64(n) / float64(w.elapsed) }
 
 func share(part, whole uint64) float64 { return ratio(float64(part), float64(whole)) }
-
-// Catalogue is every feature of actors and victims, in the order of a row.
-var Catalogue = []Feature{
-	// Volume.
-	{"elapsed_seconds", 1, "s", "seconds of the window covered so far", fromSums, fromAll, "none: tells a partial window from a quiet one",
-		func(w *window) float64 { return float64(w.elapsed) }},
-	{"flows", 1, "flows", "conversations in the window", fromSums, fromAll, "ddos, scan, bruteforce",
-		func(w *window) float64 { return float64(w.flows) }},
-	{"flows_per_second", 1, "flows/s", "conversations per elapsed second", fromSums, fromAll, "ddos, scan, bruteforce",
-		func(w *window) float64 { return w.perSecond(w.flows) }},
-	{"packets_out_per_second", 1, "packets/s", "packets sent", fromSums, fromAll, "ddos (actor), exfiltration",
-		func(w *window) float64 { return w.perSecond(w.out.packets) }},
-	{"packets_in_per_second", 1, "packets/s", "packets received", fromSums, fromAll, "ddos (victim)",
-		func(w *window) float64 { return w.perSecond(w.in.packets) }},
-	{"bytes_out_per_second", 1, "bytes/s", "IP bytes sent", fromSums, fromAll, "exfiltration",
-		func(w *window) float64 { return w.perSecond(w.out.bytes) }},
-	{"bytes_in_per_second", 1, "bytes/s", "IP bytes received", fromSums, fromAll, "ddos (victim)",
-		func(w *window) float64 { return w.perSecond(w.in.bytes) }},
-	{"byte_ratio_out", 1, "share", "bytes sent by bytes sent and received", fromSums, fromAll, "exfiltration, ddos",
-		func(w *window) float64 { return share(w.out.bytes, w.out.bytes+w.in.bytes) }},
-	{"packets_per_flow", 1, "packets", "packets both ways per conversation", fromSums, fromAll, "scan, ddos (few), exfiltration (many)",
-		func(w *window) float64 { return share(w.out.packets+w.in.packets, w.flows) }},
-	{"bytes_per_flow", 1, "bytes", "bytes both ways per conversation", fromSums, fromAll, "scan, ddos (few), exfiltration (many)",
-		func(w *window) float64 { return share(w.out.bytes+w.in.bytes, w.flows) }},
-
-	// Packet sizes.
-	{"packet_size_mean", 1, "bytes", "bytes by packets, both ways", fromSums, fromAll, "ddos, scan",
-		func(w *window) float64 { return share(w.out.bytes+w.in.bytes, w.out.packets+w.in.packets) }},
-	{"packet_size_mean_out", 1, "bytes", "bytes by packets sent", fromSums, fromAll, "exfiltration, c2",
-		func(w *window) float64 { return share(w.out.bytes, w.out.packets) }},
-	{"packet_size_mean_in", 1, "bytes", "bytes by packets received", fromSums, fromAll, "ddos (amplification)",
-		func(w *window) float64 { return share(w.in.bytes, w.in.packets) }},
-	{"packet_size_variance", 1, "bytes²", "variance of the size of single packets, both ways", fromSums, fromPackets, "ddos (one size)",
-		func(w *window) float64 { return variance(w.packets.count, w.packets.bytes, w.packets.squares, 0) }},
-	{"flow_mean_packet_size_variance", 1, "bytes²", "variance of mean packet sizes: one mean per conversation, minute and direction, weighted by packets. Not the variance of packets, which a flow log does not tell",
-		fromSums, fromAll, "ddos, scan, bruteforce (one size)",
-		func(w *window) float64 {
-			return variance(w.out.packets+w.in.packets, w.out.bytes+w.in.bytes, w.meanSquares, 16)
-		}},
-
-	// Protocols.
-	{"tcp_flow_share", 1, "share", "conversations that are TCP", fromSums, fromAll, "ddos, scan",
-		func(w *window) float64 { return share(w.group[groupTCP], w.flows) }},
-	{"udp_flow_share", 1, "share", "conversations that are UDP", fromSums, fromAll, "ddos, scan",
-		func(w *window) float64 { return share(w.group[groupUDP], w.flows) }},
-	{"icmp_flow_share", 1, "share", "conversations that are ICMP", fromSums, fromAll, "scan (ping sweep), ddos",
-		func(w *window) float64 { return share(w.group[groupICMP], w.flows) }},
-	{"protocol_entropy", 1, "bits", "entropy of conversations over TCP, UDP, ICMP and other", fromSums, fromAll, "ddos, scan (one protocol)",
-		func(w *window) float64 { return groupEntropy(&w.group) }},
-
-	// Peers and ports.
-	{"peers", 1, "addresses", "distinct peers", fromShape, fromAll, "scan (horizontal), ddos",
-		func(w *window) float64 { return float64(w.peers.keys) }},
-	{"service_ports", 1, "ports", "distinct service ports", fromShape, fromAll, "scan (vertical)",
-		func(w *window) float64 { return float64(w.servicePort.keys) }},
-	{"targets", 1, "targets", "distinct pairs of peer and service port", fromShape, fromAll, "scan",
-		func(w *window) float64 { return float64(w.targets) }},
-	{"peer_ip_entropy", 1, "bits", "entropy of conversations over peers", fromShape, fromAll, "ddos, scan",
-		func(w *window) float64 { return w.peers.bits() }},
-	{"service_port_entropy", 1, "bits", "entropy of conversations over service ports", fromShape, fromAll, "scan (vertical)",
-		func(w *window) float64 { return w.servicePort.bits() }},
-	{"client_port_entropy", 1, "bits", "entropy of conversations over client ports", fromShape, fromAll, "ddos (spoofed: high; reflected: low)",
-		func(w *window) float64 { return w.clientPort.bits() }},
-	{"ports_per_peer_max", 1, "ports", "most service ports between the entity and one peer", fromShape, fromAll, "scan (vertical)",
-		func(w *window) float64 { return float64(w.portsPerPeer) }},
-	{"peers_per_port_max", 1, "addresses", "most peers on one service port", fromShape, fromAll, "scan (horizontal), ddos",
-		func(w *window) float64 { return float64(w.peersPerPort) }},
-}
 
 func groupEntropy(counts *[groups]uint64) float64 {
 	var e entropy

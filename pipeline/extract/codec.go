@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -226,7 +227,7 @@ type rowReader struct {
 }
 
 func newRowReader(r io.Reader) *rowReader {
-	return &rowReader{r: bufio.NewReaderSize(r, 16<<10)}
+	return &rowReader{r: bufio.NewReaderSize(r, 8<<10)}
 }
 
 // next returns the next row, which is valid until the call after, or nil after
@@ -278,11 +279,8 @@ func (r *rowReader) fill() error {
 }
 
 func (r *rowReader) unpack(packed, raw int, sum uint32) error {
-	if cap(r.packed) < packed {
-		r.packed = make([]byte, maxBlockBytes)
-		r.block = make([]byte, 0, maxBlockBytes)
-	}
-	r.packed = r.packed[:packed]
+	r.packed = slices.Grow(r.packed[:0], packed)[:packed]
+	r.block = slices.Grow(r.block[:0], raw)
 	if _, err := io.ReadFull(r.r, r.packed); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type flow struct {
 	// interval of the interface's log in seconds, 0 where records are instants
 	// or connections; set when a window closes, 0 in a part.
 	interval uint16
-	has      picket.Has // what every record of the row carried
+	has      picket.Has // what the records of the row carried; see mergeHas
 	iface    string     // interface, "" where the log does not say
 
 	records  uint32 // that start in the minute
@@ -94,7 +94,7 @@ func compareConversation(a, b *flow) int {
 
 // merge adds g to f. Both have the same key.
 func (f *flow) merge(g *flow) {
-	f.has &= g.has
+	f.has = mergeHas(f.has, g.has)
 	f.records = add32(f.records, g.records)
 	f.rejected = add32(f.rejected, g.rejected)
 	f.lost = add32(f.lost, g.lost)
@@ -104,6 +104,13 @@ func (f *flow) merge(g *flow) {
 	f.lines[1] = max(f.lines[1], g.lines[1])
 	f.sides[0].merge(&g.sides[0])
 	f.sides[1].merge(&g.sides[1])
+}
+
+// mergeHas returns what the sum of two rows has. Flags are worth knowing from
+// some of the records: fragments have none. All else must be from all of them.
+func mergeHas(a, b picket.Has) picket.Has {
+	const some = picket.HasFlags | picket.HasReverse
+	return a&b | (a|b)&some
 }
 
 func (s *side) merge(t *side) {

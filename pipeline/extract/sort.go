@@ -32,7 +32,7 @@ const (
 	// file open and two blocks in memory.
 	fanIn = 64
 	// slabRows are allocated together, so that growing copies nothing.
-	slabRows = 1 << 11
+	slabRows = 1 << 8
 )
 
 // slab holds rows that do not move.
@@ -215,7 +215,7 @@ func writeRun(dir string, in stream) (*os.File, error) {
 		return nil, fmt.Errorf("spill rows: %w", err)
 	}
 	os.Remove(file.Name())
-	out := bufio.NewWriterSize(file, 128<<10)
+	out := bufio.NewWriterSize(file, 32<<10)
 	w := newRowWriter(out)
 	err = copyRows(in, w.write)
 	if err == nil {

@@ -144,20 +144,28 @@ func (f *flow) setEnds(r *picket.Record) {
 	}
 }
 
-// setOpening notes on the sending and the receiving side what the record says
+// setOpening notes on the sides of source and destination what the record says
 // of who opened. That a SYN-ACK answers is noted apart: an answer that nobody
 // asked for opens a conversation of its own.
 func (s *side) setOpening(d *side, r *picket.Record) {
-	flags := r.SrcFlags & (picket.FlagSYN | picket.FlagACK)
-	oneWay := r.Has&picket.HasFlags != 0 && r.Has&picket.HasReverse == 0 && r.Proto == picket.ProtoTCP
-	switch {
-	case oneWay && flags == picket.FlagSYN|picket.FlagACK:
-		s.answered = 1
-	case oneWay && flags == picket.FlagSYN:
+	if r.Proto == picket.ProtoTCP && r.Has&picket.HasFlags != 0 && s.sent() != d.sent() {
+		lone := s
+		if d.sent() {
+			lone = d
+		}
+		switch lone.flags & (picket.FlagSYN | picket.FlagACK) {
+		case picket.FlagSYN | picket.FlagACK:
+			lone.answered = 1
+			return
+		case picket.FlagSYN:
+			lone.opened = 1
+			return
+		}
+	}
+	switch r.Opener {
+	case picket.OpenerSrc:
 		s.opened = 1
-	case r.Opener == picket.OpenerSrc:
-		s.opened = 1
-	case r.Opener == picket.OpenerDst:
+	case picket.OpenerDst:
 		d.opened = 1
 	}
 }

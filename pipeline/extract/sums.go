@@ -30,7 +30,7 @@ type sums struct {
 	login        loginSums        // conversations with a login port
 	asked        uint64           // bytes of the openers
 	amplified    uint64           // of them, UDP from a port known for amplification
-	packets      packetSums       // where records are packets
+	captured     packetSums       // where records are packets
 	pattern      [patterns]uint64 // packets of the openers, where records are packets
 	askedPackets uint64           // all packets of the openers, where records are packets
 }
@@ -104,7 +104,8 @@ var amplifierPorts = map[uint16]bool{7: true, 17: true, 19: true, 53: true, 69: 
 func (s *sums) add(v *view) {
 	s.out.add(v.out, v.has)
 	s.in.add(v.in, v.has)
-	s.groupPackets[group(v.proto)] += add64(v.out.packets, v.in.packets)
+	packets := &s.groupPackets[group(v.proto)]
+	*packets = add64(*packets, add64(v.out.packets, v.in.packets))
 	s.meanSquares.add(meanSquare(v.out))
 	s.meanSquares.add(meanSquare(v.in))
 	if v.out.bytes > 0 && v.peer.external() {
@@ -125,9 +126,9 @@ func (s *sums) add(v *view) {
 
 func (s *sums) addPackets(v *view) {
 	for _, side := range []*side{v.out, v.in} {
-		s.packets.count = add64(s.packets.count, side.packets)
-		s.packets.bytes = add64(s.packets.bytes, side.bytes)
-		s.packets.squares.add(uint128{0, side.squares})
+		s.captured.count = add64(s.captured.count, side.packets)
+		s.captured.bytes = add64(s.captured.bytes, side.bytes)
+		s.captured.squares.add(uint128{0, side.squares})
 	}
 	s.askedPackets = add64(s.askedPackets, v.asked.packets)
 	for i, n := range &v.asked.patterns {
@@ -203,8 +204,7 @@ func (l *loginSums) add(packets, bytes uint64) {
 	l.flows++
 	l.packets = add64(l.packets, packets)
 	l.bytes = add64(l.bytes, bytes)
-	hi, lo := bits.Mul64(bytes, bytes)
-	l.squares.add(uint128{hi, lo})
+	l.squares.add(square(bytes))
 }
 
 // meanSquare returns bytes²/packets in 1/65536: the squared mean packet size of
@@ -228,6 +228,11 @@ func (u *uint128) add(v uint128) {
 	lo, carry := bits.Add64(u.lo, v.lo, 0)
 	hi, over := bits.Add64(u.hi, v.hi, carry)
 	*u = uint128{hi | -over, lo | -over}
+}
+
+func square(n uint64) uint128 {
+	hi, lo := bits.Mul64(n, n)
+	return uint128{hi, lo}
 }
 
 func (u uint128) float() float64 {

@@ -69,8 +69,7 @@ func (w *window) tickVariation() float64 {
 	var squares uint128
 	for _, n := range w.counts[:w.ticks()] {
 		sum += n
-		hi, lo := bits.Mul64(n, n)
-		squares.add(uint128{hi, lo})
+		squares.add(square(n))
 	}
 	return variation(uint64(w.ticks()), sum, squares)
 }
@@ -84,6 +83,24 @@ func variation(n, sum uint64, squares uint128) float64 {
 	return math.Sqrt(variance(n, sum, squares, 0)) / (float64(sum) / float64(n))
 }
 
+// pairShare returns for how much of the window so far its most lasting pair was
+// active, NaN where the log cannot tell minutes or the window has but one.
+func (w *window) pairShare() float64 {
+	if w.frame.seconds <= w.tickSeconds() {
+		return math.NaN()
+	}
+	return min(1, ratio(float64(w.pairActive*picket.Minute), float64(w.elapsed)))
+}
+
+// beacon returns a value of the rhythm, NaN where the window is too short for a
+// pair to have one.
+func (w *window) beacon(v float64) float64 {
+	if w.frame.seconds < 2*minGaps*w.tickSeconds() {
+		return math.NaN()
+	}
+	return v
+}
+
 // rhythm is the most regular pair of a window: the peer and port whose records
 // start at the most even gaps.
 type rhythm struct {
@@ -91,6 +108,22 @@ type rhythm struct {
 	mean      float64 // seconds
 	variation float64 // coefficient of variation of the gaps
 	score     float64 // smaller is more regular
+}
+
+// seconds returns the mean gap, NaN where no pair has a rhythm.
+func (r *rhythm) seconds() float64 {
+	if r.gaps == 0 {
+		return math.NaN()
+	}
+	return r.mean
+}
+
+// cv returns the variation of the gaps, NaN where no pair has a rhythm.
+func (r *rhythm) cv() float64 {
+	if r.gaps == 0 {
+		return math.NaN()
+	}
+	return r.variation
 }
 
 // minGaps that a pair needs to have a rhythm.
@@ -121,7 +154,7 @@ func (m *minutes) gaps() (n, sum uint64, squares uint128) {
 				gap := uint64(at - last)
 				n++
 				sum += gap
-				squares.add(uint128{0, gap * gap})
+				squares.add(square(gap))
 			}
 			last = at
 		}

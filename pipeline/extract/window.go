@@ -90,7 +90,7 @@ type conversation struct {
 	entity, peer            addr
 	servicePort, clientPort uint16
 	proto                   uint8
-	has                     picket.Has // what all its rows have
+	has                     picket.Has // see mergeHas
 	rejected                bool
 	unasked                 bool      // the opener's first word was an answer
 	asked, replied          [2]uint64 // packets and bytes of the opener and of the other end
@@ -103,7 +103,7 @@ func (c *conversation) is(v *view) bool {
 }
 
 func (c *conversation) add(v *view) {
-	c.has &= v.has
+	c.has = mergeHas(c.has, v.has)
 	c.rejected = c.rejected || v.rejected > 0
 	c.unasked = c.unasked || v.asked.answered > 0
 	c.asked[0] = add64(c.asked[0], v.asked.packets)

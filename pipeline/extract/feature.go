@@ -1,0 +1,77 @@
+package extract
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"picket"
+)
+
+// Feature is one entry of the catalogue.
+//
+// In names and meanings, "out" is sent by the entity and "in" is received by it;
+// a "peer" is its other side; a "flow" is one conversation, however many records
+// it has; the "opener" of a flow is its actor, the one opened to its victim; the
+// "service port" is the port opened to and the "client port" the one opened
+// from, whoever of them the entity is; a "target" is one peer with one service
+// port.
+type Feature struct {
+	Name    string
+	Version int // counts up when the meaning changes under the same name
+	Unit    string
+	Meaning string
+	State   string // what of a window it is computed from
+	Sources string // logs that can fill it; elsewhere it is missing
+	Moves   string // attacks that move it
+
+	of func(w *window) float64
+}
+
+// States.
+const (
+	fromSums  = "sums"  // adds up over entities: the remainder row has it
+	fromShape = "shape" // distinct keys, distributions, largest values, times: the remainder row lacks it
+)
+
+// Sources.
+const (
+	fromAll      = "vpc zeek pcap"
+	fromPackets  = "pcap"
+	fromPayloads = "zeek pcap"
+	fromActions  = "vpc"
+	fromFlags    = "vpc with tcp-flags, zeek, pcap"
+	fromTicks    = "zeek pcap; vpc where the window is longer than the log's interval"
+	fromLong     = "all, in windows of several of the log's intervals"
+)
+
+// Schema returns the columns of the features of one kind of entity. Actors and
+// victims have the same. Other kinds have none here.
+func Schema(kind picket.Kind) picket.Schema {
+	if kind != picket.KindActor && kind != picket.KindVictim {
+		return picket.Schema{}
+	}
+	hash := sha256.New()
+	fmt.Fprintf(hash, "entities %d\n", DefaultMaxEntities)
+	names := make([]string, len(Catalogue))
+	for i, f := range Catalogue {
+		names[i] = f.Name
+		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
+	}
+	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
+}
+
+// values computes the features of a closed window.
+func (w *window) values() []float64 {
+	values := make([]float64, len(Catalogue))
+	for i := range Catalogue {
+		f := &Catalogue[i]
+		if w.rest && f.State == fromShape {
+			values[i] = math.NaN()
+			continue
+		}
+		values[i] = f.of(w)
+	}
+	return values
+}

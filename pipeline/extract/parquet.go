@@ -1,0 +1,211 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+
+	"picket"
+)
+
+// SchemaKey is the name of the schema's hash in the metadata of a Parquet file
+// of features.
+const SchemaKey = "picket.schema"
+
+// Columns before the features.
+const (
+	columnKind = iota
+	columnEntity
+	columnStart
+	columnSeconds
+	columnElapsed
+	columnSource
+	columnFlows
+	columnFeatures // the first feature
+)
+
+// batchRows are written and read together.
+const batchRows = 256
+
+// maxParquetColumns of a file that is read: more is not one of features.
+const maxParquetColumns = 1 << 12
+
+// columns is a group of columns in the order of names: a plain group sorts them.
+type columns struct {
+	parquet.Group
+	names []string
+}
+
+func (c columns) Fields() []parquet.Field {
+	fields := c.Group.Fields()
+	slices.SortFunc(fields, func(a, b parquet.Field) int {
+		return slices.Index(c.names, a.Name()) - slices.Index(c.names, b.Name())
+	})
+	return fields
+}
+
+func parquetSchema(names []string) *parquet.Schema {
+	text, long := parquet.Encoded(parquet.String(), &parquet.RLEDictionary), parquet.Leaf(parquet.Int64Type)
+	c := columns{Group: parquet.Group{}}
+	add := func(name string, node parquet.Node) {
+		c.names = append(c.names, name)
+		c.Group[name] = parquet.Compressed(node, &parquet.Zstd)
+	}
+	add("entity_kind", text)
+	add("entity", text)
+	add("window_start", parquet.Timestamp(parquet.Millisecond))
+	add("window_seconds", long)
+	add("elapsed_seconds", long)
+	add("source", text)
+	add("flows", long)
+	for _, name := range names {
+		add(name, parquet.Optional(parquet.Leaf(parquet.DoubleType)))
+	}
+	return parquet.NewSchema("features", c)
+}
+
+// WriteParquet writes rows of features as one Parquet file. A missing value is
+// null. The same rows give the same bytes.
+func WriteParquet(w io.Writer, schema picket.Schema, rows iter.Seq[picket.Features]) error {
+	out := parquet.NewWriter(w, parquetSchema(schema.Names), parquet.KeyValueMetadata(SchemaKey, schema.Hash))
+	batch := make([]parquet.Row, 0, batchRows)
+	flush := func() error {
+		_, err := out.WriteRows(batch)
+		batch = batch[:0]
+		return err
+	}
+	for f := range rows {
+		if len(f.Values) != len(schema.Names) {
+			return fmt.Errorf("write features of %s: %d values for %d columns", f.Window, len(f.Values), len(schema.Names))
+		}
+		if batch = append(batch, parquetRow(&f)); len(batch) == batchRows {
+			if err := flush(); err != nil {
+				return fmt.Errorf("write features: %w", err)
+			}
+		}
+	}
+	if err := errors.Join(flush(), out.Close()); err != nil {
+		return fmt.Errorf("write features: %w", err)
+	}
+	return nil
+}
+
+func parquetRow(f *picket.Features) parquet.Row {
+	row := make(parquet.Row, 0, columnFeatures+len(f.Values))
+	add := func(v parquet.Value, level int) {
+		row = append(row, v.Level(0, level, len(row)))
+	}
+	add(parquet.ByteArrayValue([]byte(f.Entity.Kind)), 0)
+	add(parquet.ByteArrayValue([]byte(f.Entity.ID)), 0)
+	add(parquet.Int64Value(f.Start*1000), 0)
+	add(parquet.Int64Value(f.Seconds), 0)
+	add(parquet.Int64Value(f.Elapsed), 0)
+	add(parquet.ByteArrayValue([]byte(f.Source)), 0)
+	add(parquet.Int64Value(int64(f.Flows)), 0)
+	for _, v := range f.Values {
+		if math.IsNaN(v) {
+			add(parquet.NullValue(), 0)
+		} else {
+			add(parquet.DoubleValue(v), 1)
+		}
+	}
+	return row
+}
+
+// ReadParquet hands the rows of a Parquet file of features to emit, which may
+// keep them. A file of another schema than want is refused with the reason.
+func ReadParquet(r io.ReaderAt, size int64, want picket.Schema, emit func(*picket.Features) error) (err error) {
+	defer func() {
+		if e := recover(); e != nil { // the library panics on some corrupt files
+			err = fmt.Errorf("read features: %w: %v", errCorrupt, e)
+		}
+	}()
+	file, err := parquet.OpenFile(r, size)
+	if err != nil {
+		return fmt.Errorf("read features: %w", err)
+	}
+	if err := matchParquet(file, want); err != nil {
+		return fmt.Errorf("read features: %w", err)
+	}
+	for _, group := range file.RowGroups() {
+		if err := readGroup(group, len(want.Names), emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matchParquet wants the columns of the schema in their order, and its hash.
+func matchParquet(file *parquet.File, want picket.Schema) error {
+	hash, ok := file.Lookup(SchemaKey)
+	var names []string
+	for _, path := range file.Schema().Columns() {
+		names = append(names, strings.Join(path, "."))
+	}
+	if !ok || len(names) < columnFeatures || len(names) > maxParquetColumns {
+		return fmt.Errorf("not a file of features: no %s, or %d columns", SchemaKey, len(names))
+	}
+	if err := want.Match(picket.Schema{Names: names[columnFeatures:], Hash: hash}); err != nil {
+		return err
+	}
+	for i, path := range parquetSchema(want.Names).Columns() {
+		if names[i] != path[0] {
+			return fmt.Errorf("column %d is %q, not %q", i+1, names[i], path[0])
+		}
+	}
+	return nil
+}
+
+func readGroup(group parquet.RowGroup, features int, emit func(*picket.Features) error) error {
+	in := group.Rows()
+	defer in.Close()
+	batch := make([]parquet.Row, batchRows)
+	for {
+		n, err := in.ReadRows(batch)
+		for _, row := range batch[:n] {
+			f, err := featuresOf(row, features)
+			if err != nil {
+				return err
+			}
+			if err := emit(&f); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read features: %w", err)
+		}
+	}
+}
+
+func featuresOf(row parquet.Row, features int) (picket.Features, error) {
+	if len(row) != columnFeatures+features {
+		return picket.Features{}, fmt.Errorf("read features: %w row of %d columns", errCorrupt, len(row))
+	}
+	f := picket.Features{
+		Window: picket.Window{
+			Entity:  picket.Entity{Kind: picket.Kind(row[columnKind].String()), ID: row[columnEntity].String()},
+			Start:   floorDiv(row[columnStart].Int64(), 1000),
+			Seconds: row[columnSeconds].Int64(),
+			Source:  row[columnSource].String(),
+		},
+		Elapsed: row[columnElapsed].Int64(),
+		Flows:   row[columnFlows].Uint64(),
+		Values:  make([]float64, features),
+	}
+	for i, v := range row[columnFeatures:] {
+		f.Values[i] = math.NaN()
+		if !v.IsNull() {
+			f.Values[i] = v.Double()
+		}
+	}
+	return f, nil
+}
