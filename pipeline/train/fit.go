@@ -15,10 +15,11 @@ import (
 
 // Options steer Fit. The zero value is usable.
 type Options struct {
-	Params    map[string]string // XGBoost's names, over Defaults
-	Seed      uint64
-	Threshold ThresholdOptions
-	Progress  func(gbdt.Round) // called after each round of the final model
+	Params     map[string]string // XGBoost's names, over Defaults
+	Seed       uint64
+	Threshold  ThresholdOptions
+	Categories map[string][]string // of a table's text columns, for the booster to keep
+	Progress   func(gbdt.Round)    // called after each round of the final model
 }
 
 // Defaults are the parameters that Params is laid over: shallow trees that see
@@ -59,7 +60,7 @@ func Fit(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
 	f := &Fitted{Model: model}
-	f.Booster = picket.Booster{ID: d.Booster, Schema: d.Schema, Classes: d.Classes}
+	f.Booster = picket.Booster{ID: d.Booster, Schema: d.Schema, Classes: d.Classes, Categories: o.Categories}
 	f.Facts = Facts{Params: params, Seed: o.Seed, Rounds: model.Rounds(), Rows: countRows(d)}
 	var trees bytes.Buffer
 	if err := model.WriteUBJ(&trees); err != nil {

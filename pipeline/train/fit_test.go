@@ -153,3 +153,21 @@ func TestLeaveOneKindOutFindsACutForUnseenKinds(t *testing.T) {
 		t.Error("one attack kind was left out of itself")
 	}
 }
+
+func TestEqualErrorCut(t *testing.T) {
+	f := func(normal, malicious []float64, want float64) {
+		t.Helper()
+		var rows []Scored
+		for _, m := range normal {
+			rows = append(rows, Scored{Margin: m, Weight: 1 / float64(len(normal))})
+		}
+		for _, m := range malicious {
+			rows = append(rows, Scored{Margin: m, Malicious: true, Weight: 1 / float64(len(malicious))})
+		}
+		if got := equalErrorCut(rows); got != want {
+			t.Errorf("normal %v, malicious %v: cut %v, want %v", normal, malicious, got, want)
+		}
+	}
+	f([]float64{-2, -1}, []float64{1, 2, 3}, 0)               // nothing between: the middle
+	f([]float64{-2, -1, 0, 3}, []float64{-1.5, 1, 2, 4}, 0.5) // a quarter of each is wrong
+}

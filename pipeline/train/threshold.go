@@ -13,7 +13,7 @@ import (
 // Ways to set a threshold.
 const (
 	ThresholdBudget   = "fpr-budget"         // at most this part of the validation split's normal rows passes
-	ThresholdLeaveOut = "leave-one-kind-out" // best cut for attack kinds that the trees have not seen
+	ThresholdLeaveOut = "leave-one-kind-out" // equal errors on attack kinds that the trees have not seen and on normal rows
 )
 
 // ThresholdOptions say how the cut is set. The zero value is a budget of 0.1 %.
