@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -27,7 +30,8 @@ type bubble struct {
 	bucket  *store.Memory
 	events  []string // "2s raw/a 3": when, which, bytes
 	fail    map[string]int
-	takes   time.Duration
+	takes   time.Duration // to handle one
+	looks   time.Duration // to list all
 	known   func(store.Info) bool
 	workers int
 }
@@ -66,12 +70,23 @@ func (b *bubble) watch(at map[time.Duration]func(), want ...string) {
 	}
 	o := server.WatchOptions{Prefix: "raw/", Settle: 2 * time.Second, Known: b.known, Workers: b.workers,
 		Failed: func(i store.Info, err error) { b.events = append(b.events, i.Key+" "+err.Error()) }}
-	if err := server.Watch(ctx, b.bucket, o, b.handle); err != nil {
+	if err := server.Watch(ctx, lister{b.bucket, func() { time.Sleep(b.looks) }}, o, b.handle); err != nil {
 		b.t.Error(err)
 	}
 	if d := cmp.Diff(want, b.events); d != "" {
 		b.t.Error(d)
 	}
+}
+
+// lister calls before each list.
+type lister struct {
+	store.Bucket
+	before func()
+}
+
+func (l lister) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	l.before()
+	return l.Bucket.List(ctx, prefix, after)
 }
 
 func TestWatchSettles(t *testing.T) {
@@ -142,7 +157,18 @@ func TestWatchWorkers(t *testing.T) {
 		for _, key := range []string{"raw/a", "raw/b", "raw/c"} {
 			b.put(key, "1")
 		}
-		b.watch(nil, "2s raw/a 1", "12s raw/b 1", "22s raw/c 1")
+		// What changes while it queues is handled once, as it is then.
+		b.watch(map[time.Duration]func(){5 * time.Second: func() { b.put("raw/b", "12") }},
+			"2s raw/a 1", "12s raw/b 2", "22s raw/c 1")
+	})
+}
+
+// TestWatchRests: a look that takes long is not the only thing that is done.
+func TestWatchRests(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.looks = time.Second
+		b.put("raw/a", "1")
+		b.watch(nil, "6s raw/a 1") // after a look, four times as long, and another look
 	})
 }
 
@@ -170,10 +196,11 @@ func TestWatchEnds(t *testing.T) {
 // folder is a bucket on disk under watch, in real time. Looking at everything
 // comes once an hour, so that all but the first look is the system's telling.
 type folder struct {
-	t    *testing.T
-	dir  string
-	keys chan string
-	bad  chan string
+	t     *testing.T
+	dir   string
+	keys  chan string
+	bad   chan string
+	looks atomic.Int64
 }
 
 func watchFolder(t *testing.T, poll time.Duration, dir func(string) string) *folder {
@@ -190,9 +217,15 @@ func watchFolder(t *testing.T, poll time.Duration, dir func(string) string) *fol
 	o := server.WatchOptions{Dir: dir(f.dir), Prefix: "raw/", Settle: 10 * time.Millisecond, Poll: poll,
 		Bad: func(key string, err error) { f.bad <- key }}
 	go func() {
-		ended <- server.Watch(ctx, b, o, func(_ context.Context, i store.Info) error {
+		count := lister{b, func() { f.looks.Add(1) }}
+		ended <- server.Watch(ctx, count, o, func(_ context.Context, i store.Info) error {
+			var err error
+			if i.Key == "raw/goes" {
+				os.Remove(filepath.Join(f.dir, i.Key))
+				err = fs.ErrNotExist
+			}
 			f.keys <- i.Key
-			return nil
+			return err
 		})
 	}()
 	t.Cleanup(func() {
@@ -322,6 +355,18 @@ func TestWatchFolderBad(t *testing.T) {
 	}
 	f.write("nowhere", "now it is there")
 	f.await(f.keys, "raw/nowhere", "raw/dangling")
+}
+
+// TestWatchFolderGoes: a file that is gone before it could be read is not looked
+// for again and again.
+func TestWatchFolderGoes(t *testing.T) {
+	f := watchFolder(t, time.Hour, told)
+	f.write("goes", "x")
+	f.await(f.keys, "raw/goes")
+	<-time.After(300 * time.Millisecond) // time enough for hundreds of looks
+	if n := f.looks.Load(); n > 20 {
+		t.Errorf("looked %d times", n)
+	}
 }
 
 // TestWatchNoFolder: without the folder the watch looks by itself.

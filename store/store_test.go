@@ -119,6 +119,11 @@ func TestDiskBadFiles(t *testing.T) {
 			t.Errorf("get %s: %v", key, err)
 		}
 	}
+	for info, err := range d.List(t.Context(), "raw/loop", "") {
+		if info.Key == "raw/loop" && !strings.Contains(err.Error(), "a link to a folder") {
+			t.Error(err)
+		}
+	}
 	if _, _, err := d.Get(t.Context(), "raw/escape"); err == nil {
 		t.Error("a link led out of the bucket")
 	}
