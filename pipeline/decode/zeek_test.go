@@ -86,6 +86,7 @@ func TestZeekSpellings(t *testing.T) {
 		`{"ts":1600000000.123456,"id_orig_h":"192.0.2.1","id_orig_p":1000,"id_resp_h":"192.0.2.2","id_resp_p":53` + values,
 		`{"ts":1600000000.123456,"id":{"orig_h":"192.0.2.1","orig_p":1000,"resp_h":"192.0.2.2","resp_p":53}` + values,
 		`{"ts":"2020-09-13T12:26:40.123456Z","id":{"orig_h":"192.0.2.1","orig_p":1000,"resp_h":"192.0.2.2","resp_p":53}` + values,
+		`{"ts":"2020-09-13T14:26:40.123456+02:00","id":{"orig_h":"192.0.2.1","orig_p":1000,"resp_h":"192.0.2.2","resp_p":53}` + values,
 		`{"@stream":"conn","@proc":"zeek","ts":1600000000.123456,"id.orig_h":"192.0.2.1","id.orig_p":1000,"id.resp_h":"192.0.2.2","id.resp_p":53` + values,
 		` { "ts" : 1600000000.123456 , "tags" : [ {"id":{"orig_h":"no"}} , "}" ] , "id.orig_h":"192.0.2.1","id.orig_p":1000,"id.resp_h":"192.0.2.2","id.resp_p":53` + values,
 		`{"ts":1600000000.123456,"id.orig_h":"192.0.2.\u0031","id.orig_p":1000,"id.resp_h":"192.0.2.2","id.resp_p":53` + values,
@@ -109,18 +110,27 @@ func TestZeekSpellings(t *testing.T) {
 
 // The key walker and encoding/json must agree on every line that both can read.
 func TestWalkerAgrees(t *testing.T) {
-	f := func(line string) {
+	f := func(line string, walks bool) {
 		t.Helper()
 		if msg := walkerDiffers([]byte(line)); msg != "" {
 			t.Error(msg)
 		}
+		var row zeekRow
+		if walkObject([]byte(line), row.set) != walks {
+			t.Errorf("walker reads %s: %v, want %v", line, !walks, walks)
+		}
 	}
-	f(`{"ts":1,"id":{"orig_h":"a","x":[1,{"y":"}"}]},"proto":null,"uid":"\\","history":"\"S"}`)
-	f(`{"ts":1,"ts":2,"id.orig_h":"b","id":{"orig_h":"a"}}`)
-	f(`{"id":{"orig_h":null},"id.orig_p":"1"}`)
-	f(`{}`)
-	f(`{"ts":tru}`)
-	f(`{"a":1,}`)
+	f(`{"ts":1,"id":{"orig_h":"a","x":[1,{"y":"}"}]},"proto":null,"uid":"\\","note":"\\\"","history":"S"}`, true)
+	f(`{"ts":1,"ts":2,"id.orig_h":"b","id":{"orig_h":"a"}}`, true)
+	f(`{"id":{"orig_h":null},"id.orig_p":"1"}`, true)
+	f(`{}`, true)
+	f(`{"history":"\"S"}`, false) // escaped: left to encoding/json
+	f(`{"\u0074s":1}`, false)
+	f(`{"ts":tru}`, false)
+	f(`{"a":1,}`, false)
+	f(`{"a":1`, false)
+	f(`{"a":[1}`, false)
+	f(`{"a":1}}`, false)
 }
 
 // walkerDiffers compares both readers of a JSON line; "" if they agree.
