@@ -61,6 +61,7 @@ func (w *world) strike(o Order, index int) error {
 	if err := r.choose(); err != nil {
 		return err
 	}
+	a.from, a.until = r.from, r.until
 	w.attacks = append(w.attacks, a)
 	playOf(o.Class, o.Kind).start(r)
 	return nil

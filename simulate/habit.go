@@ -239,7 +239,7 @@ func (do *doer) talk(d dice, t int64, i int) {
 		}
 		c = udp(from, to, t, life, max(1, up), down, size, rounds)
 	case h.proto == picket.ProtoICMP:
-		c = ping(src, dst, t, life, uint64(rounds), 56, true)
+		c = ping(src, dst, t, life, uint64(max(1, rounds)), 56, true)
 	case h.proto != 0:
 		c = udp(from, to, t, life, max(1, up), down, 1400, rounds)
 		c.Proto, c.SrcPort, c.DstPort = h.proto, 0, 0

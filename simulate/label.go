@@ -82,6 +82,7 @@ func (l *ledger) other(a netip.Addr, c *Conversation) {
 func (w *world) note(c *Conversation) {
 	for _, a := range w.attacks {
 		switch {
+		case a != c.Attack && (c.Start < a.from || c.Start >= a.until):
 		case a != c.Attack:
 			a.actors.other(c.Src, c)
 			a.victims.other(c.Dst, c)

@@ -88,6 +88,8 @@ type Attack struct {
 	Class    string
 	Kind     string
 	Strength float64
+	from     int64 // Unix nanoseconds, as ordered
+	until    int64
 	victims  *ledger
 	actors   *ledger
 }
