@@ -72,7 +72,7 @@ func advance(before, now picket.Finding, known bool) (picket.Finding, bool) {
 	}
 	wasOpen := before.Status == picket.StatusNew || before.Status == picket.StatusUpdated
 	isOpen := now.Status != picket.StatusSuppressed
-	if before.Status != picket.StatusClosed && wasOpen == isOpen && sameWords(before, now) {
+	if before.Status != picket.StatusClosed && wasOpen == isOpen && Same(before, now) {
 		return now, false
 	}
 	if isOpen && before.Status != picket.StatusSuppressed {
@@ -91,9 +91,10 @@ func closed(before, now picket.Finding) picket.Finding {
 	return before
 }
 
-// sameWords compares as encoded, which is how the earlier one was kept: it does
-// not tell NaN from null, nor an empty list from none.
-func sameWords(a, b picket.Finding) bool {
+// Same reports whether two findings say the same: all but Count, Revision,
+// Status, Successor and Evidence. It compares them as encoded, which is how the
+// earlier one was kept: NaN is null, and an empty list is none.
+func Same(a, b picket.Finding) bool {
 	return bytes.Equal(words(a), words(b))
 }
 

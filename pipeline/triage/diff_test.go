@@ -124,7 +124,7 @@ func TestDiffAnyDay(t *testing.T) {
 			if open != (f.Status != picket.StatusClosed) {
 				t.Fatalf("%s is %s, open is %v", f.UID, f.Status, open)
 			}
-			if open && !sameWords(f, w) {
+			if open && !Same(f, w) {
 				t.Fatalf("the log ends with\n%+v\nnot\n%+v", f, w)
 			}
 			delete(want, f.UID)

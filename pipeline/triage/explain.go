@@ -102,7 +102,7 @@ func joinCrowd(a *hit, victims map[side][]*hit) *change {
 	if v == nil || v.class == a.class || v.class != picket.ClassDDoS && v.class != picket.ClassBruteforce {
 		return nil
 	}
-	if a.probability(a.class) >= v.probability(v.class) || 2*a.Peers[0].Flows >= v.Flows {
+	if a.probability(a.class) >= v.probability(v.class) {
 		return nil
 	}
 	return &change{a, v.class}

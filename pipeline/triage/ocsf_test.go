@@ -280,6 +280,21 @@ func TestNoNaN(t *testing.T) {
 	})
 }
 
+func TestPercent(t *testing.T) {
+	f := func(p float64, want int) {
+		t.Helper()
+		if got := percent(p); got != want {
+			t.Errorf("%v is %d %%", p, got)
+		}
+	}
+	f(0.29, 29) // 28.999999999999996 as a float
+	f(0.999, 99)
+	f(1, 100)
+	f(-1, 0)
+	f(7, 100)
+	f(math.NaN(), 0)
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()

@@ -163,6 +163,9 @@ func TestTriage(t *testing.T) {
 	f("a partial window ends where it was seen to", `
 		10:00+3600 actor 10.0.0.9 scan .90 elapsed=600`,
 		`scan actor 10.0.0.9 0.90/3600 10:00 to 10:10 n=1 []`)
+	f("one that does not say how much it saw is whole", `
+		10:00+3600 actor 10.0.0.9 scan .90 elapsed=0`,
+		`scan actor 10.0.0.9 0.90/3600 10:00 to 11:00 n=1 []`)
 	f("the newer revision of a window counts", `
 		10:04+60 actor 10.0.0.9 scan .90 key=000001-f
 		10:04+60 actor 10.0.0.9 c2 .70 key=000002-a`,
@@ -179,6 +182,44 @@ func TestTriage(t *testing.T) {
 		10:06+60 actor 10.0.0.9 bruteforce .95`,
 		`bruteforce actor 10.0.0.9 0.95/60 10:05 to 10:07 n=2 []
 		scan actor 10.0.0.9 0.97/60 10:04 to 10:05 n=1 []`)
+	f("one clear window in many does not stand", `
+		10:04+60 actor 10.0.0.9 bruteforce .9
+		10:05+60 actor 10.0.0.9 bruteforce .9
+		10:06+60 actor 10.0.0.9 bruteforce .9
+		10:07+60 actor 10.0.0.9 bruteforce .9
+		10:08+60 actor 10.0.0.9 bruteforce .9
+		10:09+60 actor 10.0.0.9 bruteforce .9
+		10:10+60 actor 10.0.0.9 bruteforce .9
+		10:11+60 actor 10.0.0.9 bruteforce .9
+		10:12+60 actor 10.0.0.9 bruteforce .9
+		10:13+60 actor 10.0.0.9 bruteforce .9
+		10:14+60 actor 10.0.0.9 bruteforce .9
+		10:15+60 actor 10.0.0.9 bruteforce .9
+		10:16+60 actor 10.0.0.9 bruteforce .9
+		10:17+60 actor 10.0.0.9 bruteforce .9
+		10:18+60 actor 10.0.0.9 scan .8`,
+		`bruteforce actor 10.0.0.9 0.90/60 10:04 to 10:19 n=15 []
+		closed scan actor 10.0.0.9 -> bruteforce actor 10.0.0.9`)
+	f("three do", `
+		10:04+60 actor 10.0.0.9 bruteforce .9
+		10:05+60 actor 10.0.0.9 bruteforce .9
+		10:06+60 actor 10.0.0.9 bruteforce .9
+		10:07+60 actor 10.0.0.9 bruteforce .9
+		10:08+60 actor 10.0.0.9 bruteforce .9
+		10:09+60 actor 10.0.0.9 bruteforce .9
+		10:10+60 actor 10.0.0.9 bruteforce .9
+		10:11+60 actor 10.0.0.9 bruteforce .9
+		10:12+60 actor 10.0.0.9 bruteforce .9
+		10:13+60 actor 10.0.0.9 bruteforce .9
+		10:14+60 actor 10.0.0.9 bruteforce .9
+		10:15+60 actor 10.0.0.9 bruteforce .9
+		10:16+60 actor 10.0.0.9 bruteforce .9
+		10:17+60 actor 10.0.0.9 bruteforce .9
+		10:18+60 actor 10.0.0.9 scan .35
+		10:19+60 actor 10.0.0.9 scan .4
+		10:20+60 actor 10.0.0.9 scan .3`,
+		`bruteforce actor 10.0.0.9 0.90/60 10:04 to 10:18 n=14 []
+		scan actor 10.0.0.9 0.40/60 10:18 to 10:21 n=3 []`)
 	f("hours apart, two classes are two findings", `
 		10:04+60 actor 10.0.0.9 scan .50 c2=.4
 		15:04+60 actor 10.0.0.9 exfiltration .95`,
@@ -292,6 +333,19 @@ func TestMerge(t *testing.T) {
 		closed scan victim 10.0.0.6 -> scan actor 10.0.0.9
 		closed scan victim 10.0.0.7 -> scan actor 10.0.0.9
 		scan actor 10.0.0.9 0.97/60 10:04 to 10:05 n=1 [10.0.0.5 10.0.0.6 10.0.0.7]`)
+	f("what an actor did that day does not speak for a minute that has its own", `
+		10:04+60 actor 10.0.0.9 ddos .97 flows=1000 peers=10.0.0.5:1000 ports_per_peer_max=1
+		00:00+86400 actor 10.0.0.9 scan .97 flows=9000 peers=10.0.0.6:8000 ports_per_peer_max=800
+		10:04+60 victim 10.0.0.5 ddos .90 flows=1000 peers=10.0.0.9:1000`,
+		`closed ddos actor 10.0.0.9 -> ddos victim 10.0.0.5
+		ddos victim 10.0.0.5 0.90/60 10:04 to 10:05 n=1 [10.0.0.9]
+		scan actor 10.0.0.9 0.97/86400 00:00 to 24:00 n=1 [10.0.0.6]`)
+	f("the same flows at two widths count once", `
+		10:00+60 actor 10.1.0.1 bruteforce .60 flows=60 peers=10.0.0.5:60
+		10:00+60 victim 10.0.0.5 bruteforce .97 flows=100 peers=10.1.0.1:60
+		10:00+3600 victim 10.0.0.5 bruteforce .97 flows=100 peers=10.1.0.1:60`,
+		`bruteforce actor 10.1.0.1 0.60/60 10:00 to 10:01 n=1 [10.0.0.5]
+		closed bruteforce victim 10.0.0.5 -> bruteforce actor 10.1.0.1`)
 	f("many weak actors: the victim carries, the few found are merged into it", `
 		10:00+3600 actor 10.1.0.1 bruteforce .60 flows=20 peers=10.0.0.5:20
 		10:00+3600 victim 10.0.0.5 bruteforce .97 flows=900 peers=10.1.0.1:20,10.1.0.2:19`,
@@ -312,6 +366,17 @@ func TestMerge(t *testing.T) {
 		closed bruteforce actor 10.1.0.3 -> bruteforce victim 10.0.0.5
 		closed bruteforce actor 10.1.0.4 -> bruteforce victim 10.0.0.5
 		closed bruteforce actor 10.1.0.6 -> bruteforce victim 10.0.0.5`)
+}
+
+// TestBest: of equally sure windows, the one whose own class it is explains it.
+func TestBest(t *testing.T) {
+	got := Triage(parse(t, `
+		10:04+60 actor 10.0.0.9 scan .50 bruteforce=.45 from=1
+		10:05+60 actor 10.0.0.9 bruteforce .95 from=2
+		10:06+60 actor 10.0.0.9 bruteforce .95 from=3`), Config{})[1] // the first is the scan that it closes
+	if got.Features["from"] != 2 || got.At != day+at(t, "10:05") || got.Windows != 3 {
+		t.Errorf("%+v", got)
+	}
 }
 
 func lines(text string) string {
