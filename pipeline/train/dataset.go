@@ -1,0 +1,79 @@
+package train
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+
+	"picket"
+)
+
+// WriteCSV writes one split as the CSV that SageMaker's built-in XGBoost trains
+// on: no header, the class's number first, then the values as float32, missing
+// ones empty. With weights a row's weight stands second (csv_weights=1).
+func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error {
+	out := bufio.NewWriter(w)
+	row := make([]float32, len(d.Schema.Names))
+	var line []byte
+	for i := range d.Examples {
+		e := &d.Examples[i]
+		if e.Split != split {
+			continue
+		}
+		class := slices.Index(d.Classes, e.Class)
+		if class < 0 || len(e.Values) != len(row) {
+			return fmt.Errorf("write %s split of %s: row %d is of class %q with %d values; the dataset has %v and %d columns",
+				split, d.Booster, i+1, e.Class, len(e.Values), d.Classes, len(row))
+		}
+		line = strconv.AppendInt(line[:0], int64(class), 10)
+		if weights {
+			line = strconv.AppendFloat(append(line, ','), e.Weight, 'g', -1, 32)
+		}
+		narrow(row, e.Values)
+		for _, v := range row {
+			if line = append(line, ','); !math.IsNaN(float64(v)) {
+				line = strconv.AppendFloat(line, float64(v), 'g', -1, 32)
+			}
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("write %s split of %s: %w", split, d.Booster, err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write %s split of %s: %w", split, d.Booster, err)
+	}
+	return nil
+}
+
+// DatasetManifest describes a dataset beside its files.
+type DatasetManifest struct {
+	ID      string                    `json:"id"` // hash of schema, classes and of every split's rows
+	Booster picket.BoosterID          `json:"booster"`
+	Schema  picket.Schema             `json:"schema"`
+	Classes []string                  `json:"classes"`
+	Rows    map[string]map[string]int `json:"rows"`   // by split and class
+	SHA256  map[string]string         `json:"sha256"` // of WriteCSV's bytes, with weights, by split
+	Method  string                    `json:"split"`  // how rows were parted, in words
+}
+
+// NewManifest hashes a dataset that is split.
+func NewManifest(d *picket.Dataset, method string) (DatasetManifest, error) {
+	m := DatasetManifest{Booster: d.Booster, Schema: d.Schema, Classes: d.Classes, Rows: countRows(d), SHA256: map[string]string{}, Method: method}
+	whole := sha256.New()
+	fmt.Fprintf(whole, "%s\n%s\n%q\n", d.Booster, d.Schema.Hash, d.Classes)
+	for _, split := range splitNames {
+		hash := sha256.New()
+		if err := WriteCSV(hash, d, split, true); err != nil {
+			return m, err
+		}
+		m.SHA256[split] = hex.EncodeToString(hash.Sum(nil))
+		fmt.Fprintf(whole, "%s %s\n", split, m.SHA256[split])
+	}
+	m.ID = hex.EncodeToString(whole.Sum(nil))
+	return m, nil
+}
