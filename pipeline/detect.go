@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -300,13 +301,41 @@ func (p *Pipeline) Findings(ctx context.Context, day int64) ([]picket.Finding, e
 	return p.findings(ctx, findingsPrefix(day))
 }
 
-// Finding returns the events of one finding, of whatever day.
-func (p *Pipeline) Finding(ctx context.Context, uid string) ([]picket.Finding, error) {
+// LatestFinding returns the newest event of the finding whose uid begins so. None
+// is fs.ErrNotExist.
+func (p *Pipeline) LatestFinding(ctx context.Context, uid string) (picket.Finding, error) {
+	all, err := p.findings(ctx, picket.FindingsPrefix)
+	if err != nil {
+		return picket.Finding{}, err
+	}
+	found := slices.DeleteFunc(triage.Latest(all), func(f picket.Finding) bool { return !strings.HasPrefix(f.UID, uid) })
+	switch {
+	case len(found) == 0:
+		return picket.Finding{}, fmt.Errorf("finding %q: %w", uid, fs.ErrNotExist)
+	case len(found) > 1:
+		return picket.Finding{}, fmt.Errorf("%d findings begin with %q", len(found), uid)
+	}
+	return found[0], nil
+}
+
+// LatestFindings returns the newest event of every finding, the newest first.
+func (p *Pipeline) LatestFindings(ctx context.Context) ([]picket.Finding, error) {
 	all, err := p.findings(ctx, picket.FindingsPrefix)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(f picket.Finding) bool { return f.UID != uid }), nil
+	latest := triage.Latest(all)
+	slices.Reverse(latest)
+	return latest, nil
+}
+
+// Conversations returns the largest conversations of the window behind a finding.
+func (p *Pipeline) Conversations(ctx context.Context, f picket.Finding, limit int) ([]extract.ConversationRow, error) {
+	proofs, err := p.proofs(ctx, windowSlot(f.Window()), []picket.Window{f.Window()}, limit)
+	if err != nil {
+		return nil, err
+	}
+	return proofs[0].Rows, nil
 }
 
 func (p *Pipeline) findings(ctx context.Context, prefix string) ([]picket.Finding, error) {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"picket"
+	"picket/gbdt"
 	"picket/pipeline/train"
 )
 
@@ -123,4 +125,24 @@ func assemble(lessons []lesson, sets []*picket.Dataset, l Learning) (*train.Pack
 	}
 	pkg.SortBoosters()
 	return pkg, nil
+}
+
+// EvaluateOn measures a model's booster for a dataset on the dataset's test split.
+func EvaluateOn(m *picket.Model, set *picket.Dataset, data string, seed uint64) (*train.Evaluation, error) {
+	b := m.Booster(set.Booster)
+	if b == nil {
+		return nil, fmt.Errorf("model %s has no booster %s", m.Name, set.Booster)
+	}
+	if err := b.Schema.Match(set.Schema); err != nil {
+		return nil, err
+	}
+	trees, err := gbdt.Read(bytes.NewReader(b.Trees))
+	if err != nil {
+		return nil, err
+	}
+	scored, err := train.Score(b, trees, train.In(set, picket.SplitTest))
+	if err != nil {
+		return nil, err
+	}
+	return train.Evaluate(b, scored, data, seed)
 }

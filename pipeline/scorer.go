@@ -30,3 +30,12 @@ func (l Local) Score(ctx context.Context, rows []picket.Features, explain bool) 
 	}
 	return scores, nil
 }
+
+// Serve reads a model's trees and returns it ready to score in this process.
+func Serve(m *picket.Model) (Serving, error) {
+	scorer, err := infer.New(m)
+	if err != nil {
+		return Serving{}, err
+	}
+	return Serving{Model: m, Scorer: Local{scorer}}, nil
+}

@@ -6,7 +6,12 @@ import "github.com/spf13/cobra"
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.detectCommand(),
+		a.explainCommand(),
 		a.featuresCommand(),
+		a.scoreCommand(),
+		a.serveCommand(),
+		a.simulateCommand(),
+		a.modelCommand(),
 		a.configCommand(),
 		a.versionCommand(),
 	}

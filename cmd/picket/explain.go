@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"picket"
+	"picket/pipeline"
+	"picket/pipeline/extract"
+	"picket/pipeline/triage"
+	"picket/store"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var data string
+	var limit int
+	c := &cobra.Command{
+		Use: "explain UID", Short: "Why a finding fired, with the rows behind it",
+		Long: `Shows a finding of the bucket: what was said when, the features that moved it, the
+raw objects with their lines, and the largest conversations of its window.`,
+		Args:    exactArgs(1, "the uid of a finding, or its beginning"),
+		Example: "  picket explain --data picket-data 3f2a",
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := a.open(data)
+			if err != nil {
+				return err
+			}
+			f, err := p.LatestFinding(c.Context(), args[0])
+			if err != nil {
+				return hint(err, "run \"picket up\" or \"picket demo\"; uids are in findings/")
+			}
+			return a.explain(c.Context(), p, f, limit)
+		},
+	}
+	c.Flags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	c.Flags().IntVar(&limit, "rows", 20, "conversations to show")
+	return c
+}
+
+// open opens the bucket in a folder with a pipeline over it.
+func (a *app) open(folder string) (*pipeline.Pipeline, error) {
+	s, err := a.settings()
+	if err != nil {
+		return nil, err
+	}
+	if folder != "" {
+		s.Data = folder
+	}
+	return a.openWith(s, pipeline.Deps{})
+}
+
+func (a *app) openWith(s settings, deps pipeline.Deps) (*pipeline.Pipeline, error) {
+	bucket, err := store.OpenDisk(s.Data)
+	if err != nil {
+		return nil, hint(err, "name the bucket's folder with --data")
+	}
+	deps.Bucket, deps.Now = bucket, time.Now
+	return pipeline.New(s.Pipeline, deps), nil
+}
+
+func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Finding, limit int) error {
+	fmt.Fprintf(a.stdout, "%s\n%s\n\n", oneLine(f.Title), oneLine(f.Sentence))
+	tactic, technique := triage.Technique(&f)
+	fmt.Fprintf(a.stdout, "uid %s, told %d times, status %s, severity %s, ATT&CK %s %s\n", f.UID, f.Count, f.Status, f.Severity, tactic, technique)
+	fmt.Fprintf(a.stdout, "model %.12s, window %s, margin %.3f over threshold %.3f (%s)\n\n", f.Model, f.Window(), f.Margin, f.Threshold, f.Cut)
+	if err := writeReasons(a.stdout, f.Reasons); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "\nRests on")
+	for _, e := range f.Evidence {
+		fmt.Fprintf(a.stdout, "  %s lines %d to %d, %d conversations\n", oneLine(e.Object), e.FirstLine, e.LastLine, e.Flows)
+	}
+	rows, err := p.Conversations(ctx, f, limit)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "\nLargest conversations")
+	return writeConversations(a.stdout, rows)
+}
+
+func writeReasons(w io.Writer, reasons []picket.Contribution) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "MOVED BY\tVALUE\tLOG-ODDS")
+	for i, r := range reasons {
+		if i == 12 {
+			break
+		}
+		fmt.Fprintf(t, "%s\t%.6g\t%+.3f\n", r.Feature, r.Value, r.Shap)
+	}
+	return t.Flush()
+}
+
+func writeConversations(w io.Writer, rows []extract.ConversationRow) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "MINUTE\tOPENED BY\tOPENED TO\tPROTO\tSENT\tRECEIVED\tFROM")
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%s:%d\t%s:%d\t%d\t%d packets, %d bytes\t%d packets, %d bytes\t%s:%d\n", rfc3339(r.Minute),
+			r.Actor, r.ActorPort, r.Victim, r.VictimPort, r.Proto, r.ActorPackets, r.ActorBytes, r.VictimPackets, r.VictimBytes,
+			oneLine(filepath.Base(r.Object)), r.FirstLine)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,348 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"picket"
+	"picket/pipeline/train"
+)
+
+// Step is one step of the training pipeline: what it reads, what it writes, how
+// often it is tried. Locally the steps run in this order; on SageMaker the same
+// names and file shapes do.
+type Step struct {
+	Name   string   `json:"name"`
+	Does   string   `json:"does"`
+	Reads  []string `json:"reads"`
+	Writes []string `json:"writes"`
+	Tries  int      `json:"tries"`
+
+	run func(e *execution, ctx context.Context) (string, error)
+}
+
+// Steps returns the definition of the training pipeline.
+func Steps() []Step {
+	return []Step{
+		{"extract", "raw logs to window parts", []string{picket.RawPrefix}, []string{picket.WindowsPrefix, picket.DuePrefix, picket.QuarantinePrefix}, 2, (*execution).extract},
+		{"close", "window parts to features", []string{picket.WindowsPrefix, picket.DuePrefix}, []string{picket.FeaturesPrefix}, 2, (*execution).close},
+		{"dataset", "features and labels to split datasets", []string{picket.FeaturesPrefix, picket.LabelsPrefix}, []string{picket.DatasetsPrefix}, 1, (*execution).dataset},
+		{"train", "datasets to boosters, calibrated and with their thresholds", []string{picket.DatasetsPrefix}, nil, 1, (*execution).train},
+		{"evaluate", "boosters on rows that they have not seen", []string{picket.DatasetsPrefix}, nil, 1, (*execution).evaluate},
+		{"gate", "the candidate against the floors and the live model, on the same rows", nil, nil, 1, (*execution).gate},
+		{"register", "the package to the registry, as candidate", nil, []string{picket.ModelsPrefix}, 2, (*execution).register},
+		{"deploy", "the approved candidate to the endpoint", []string{picket.ModelsPrefix}, []string{picket.ModelsPrefix}, 2, (*execution).deploy},
+	}
+}
+
+// States of a step.
+const (
+	StepPending = "pending"
+	StepRunning = "running"
+	StepDone    = "done"
+	StepFailed  = "failed"
+	StepSkipped = "skipped"
+)
+
+// StepState is how far a step of a run is.
+type StepState struct {
+	Name   string        `json:"name"`
+	State  string        `json:"state"`
+	Detail string        `json:"detail,omitempty"` // what came of it, or why it failed
+	Took   time.Duration `json:"took_ns,omitempty"`
+}
+
+// RunState is one execution of the pipeline, kept in runs/ID.json.
+type RunState struct {
+	ID      string      `json:"id"`
+	Started time.Time   `json:"started"`
+	Steps   []StepState `json:"steps"`
+	Dataset string      `json:"dataset,omitempty"`
+	Model   string      `json:"model,omitempty"`
+	Failed  string      `json:"failed,omitempty"` // the step that failed
+}
+
+// RunOptions steer Run. The zero value trains on the labels of the bucket, splits
+// by time and entity, and leaves the candidate for a person to approve.
+type RunOptions struct {
+	Name     string
+	TestFrom int64 // Unix seconds: rows from here on are for the test alone; 0 splits by shares of time
+	MaxRows  int   // of each class and booster; 0 is 20,000
+	Approve  bool  // approve and deploy what passes the gate
+	Seed     uint64
+	Gate     train.GateOptions
+	Train    train.Options
+	Labeller func(seconds int64) *train.Labeller // in place of labels/
+	Serve    func(Serving) error                 // told when a model goes live; may be nil
+	Report   func(StepState)                     // told when a step ends; may be nil
+
+	// Learn fits the datasets; nil is Learn. The demo's own test replaces it by
+	// models that must not pass.
+	Learn func(ctx context.Context, sets []*picket.Dataset, l Learning) (*train.Package, error)
+}
+
+// execution is a run under way.
+type execution struct {
+	p        *Pipeline
+	o        RunOptions
+	state    RunState
+	gathered Gathered
+	sets     []*picket.Dataset
+	pkg      *train.Package
+	passed   bool
+}
+
+// Run executes the training pipeline over the bucket and returns its state, also
+// where a step failed.
+func (p *Pipeline) Run(ctx context.Context, o RunOptions) (RunState, *train.Package, error) {
+	if o.Learn == nil {
+		o.Learn = Learn
+	}
+	if o.MaxRows == 0 {
+		o.MaxRows = 20_000
+	}
+	e := &execution{p: p, o: o}
+	e.state.Started = p.deps.Now().UTC()
+	e.state.ID = e.state.Started.Format("20060102T150405.000000000Z")
+	for _, s := range Steps() {
+		e.state.Steps = append(e.state.Steps, StepState{Name: s.Name, State: StepPending})
+	}
+	for i, s := range Steps() {
+		if err := e.step(ctx, i, s); err != nil {
+			return e.state, e.pkg, fmt.Errorf("pipeline step %s: %w", s.Name, err)
+		}
+	}
+	return e.state, e.pkg, nil
+}
+
+func (e *execution) step(ctx context.Context, i int, s Step) error {
+	st := &e.state.Steps[i]
+	st.State = StepRunning
+	if err := e.save(ctx); err != nil {
+		return err
+	}
+	began := e.p.deps.Now()
+	var err error
+	for range s.Tries {
+		if st.Detail, err = s.run(e, ctx); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	st.Took = e.p.deps.Now().Sub(began)
+	switch {
+	case errors.Is(err, errSkipped):
+		st.State, err = StepSkipped, nil
+	case err != nil:
+		st.State, st.Detail, e.state.Failed = StepFailed, err.Error(), s.Name
+	default:
+		st.State = StepDone
+	}
+	if e.o.Report != nil {
+		e.o.Report(*st)
+	}
+	return errors.Join(err, e.save(context.WithoutCancel(ctx)))
+}
+
+var errSkipped = errors.New("skipped")
+
+func (e *execution) save(ctx context.Context) error {
+	body, err := json.MarshalIndent(e.state, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = e.p.deps.Bucket.Put(ctx, picket.RunsPrefix+e.state.ID+".json", bytes.NewReader(append(body, '\n')))
+	return err
+}
+
+// Runs returns every execution, the newest first.
+func (p *Pipeline) Runs(ctx context.Context) ([]RunState, error) {
+	var all []RunState
+	for info, err := range p.deps.Bucket.List(ctx, picket.RunsPrefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		var r RunState
+		if err := readJSON(ctx, p.deps.Bucket, info.Key, &r); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+func (e *execution) extract(ctx context.Context) (string, error) {
+	var objects, records, refused uint64
+	err := e.p.RawObjects(ctx, func(r Raw) error {
+		in, err := e.p.Ingest(ctx, r)
+		if err != nil {
+			e.p.deps.Log.Error("object left out", "stage", "ingest", "key", r.Key, "error", err)
+			return ctx.Err()
+		}
+		objects++
+		records += in.Stats.Records
+		for _, n := range in.Stats.Dropped {
+			refused += n
+		}
+		return nil
+	})
+	return fmt.Sprintf("%d raw objects, %d records, %d lines set aside", objects, records, refused), err
+}
+
+func (e *execution) close(ctx context.Context) (string, error) {
+	var slots, rows, conversations uint64
+	err := e.p.Close(ctx, true, func(closed []Closed) error {
+		for _, c := range closed {
+			slots++
+			rows += c.Rows
+			conversations += c.Conversations
+		}
+		return nil
+	})
+	return fmt.Sprintf("%d slots closed: %d rows of features", slots, rows), err
+}
+
+func (e *execution) dataset(ctx context.Context) (string, error) {
+	labeller := e.o.Labeller
+	if labeller == nil {
+		labels, err := e.p.Labels(ctx)
+		if err != nil {
+			return "", err
+		}
+		l := train.NewLabeller(labels)
+		labeller = func(int64) *train.Labeller { return l }
+	}
+	var err error
+	if e.gathered, err = e.p.Gather(ctx, e.o.MaxRows, labeller); err != nil {
+		return "", err
+	}
+	if e.sets = e.gathered.Datasets(); len(e.sets) == 0 {
+		return "", errors.New("no booster has labelled rows both normal and malicious")
+	}
+	rule := "by time and entity"
+	for _, set := range e.sets {
+		if err := split(set, e.o.TestFrom, e.o.Seed); err != nil {
+			return "", err
+		}
+	}
+	if e.o.TestFrom != 0 {
+		rule = "test from " + time.Unix(e.o.TestFrom, 0).UTC().Format(time.RFC3339) + ", the rest by entity and incident"
+	}
+	snapshot, err := e.p.PutDataset(ctx, e.sets, e.gathered.Counts, rule)
+	e.state.Dataset = snapshot.ID
+	return fmt.Sprintf("%d rows, %d unlabelled, %v", e.gathered.Counts.Rows, e.gathered.Counts.Unlabelled, e.gathered.Counts.ByClass), err
+}
+
+// split gives rows from a time on to the test, and the others by entity and
+// incident to the splits that are learned from.
+func split(set *picket.Dataset, testFrom int64, seed uint64) error {
+	if testFrom == 0 {
+		return train.SplitByTimeAndEntity(set, train.DefaultFractions, seed)
+	}
+	var early, late picket.Dataset
+	early = *set
+	early.Examples = nil
+	for _, e := range set.Examples {
+		switch {
+		case e.Start >= testFrom:
+			e.Split = picket.SplitTest
+			late.Examples = append(late.Examples, e)
+		case e.End() <= testFrom:
+			early.Examples = append(early.Examples, e)
+		}
+	}
+	train.SplitByGroup(&early, train.Fractions{Train: 0.6, Validation: 0.2, Calibration: 0.2}, seed)
+	set.Examples = append(early.Examples, late.Examples...)
+	return nil
+}
+
+func (e *execution) train(ctx context.Context) (string, error) {
+	var err error
+	e.pkg, err = e.o.Learn(ctx, e.sets, Learning{
+		Name: e.o.Name, Data: "test rows of dataset " + e.state.Dataset, Seed: e.o.Seed, Options: e.o.Train,
+		Training: map[string]any{"dataset": e.state.Dataset, "rows": e.gathered.Counts},
+	})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d boosters", len(e.pkg.Model.Boosters)), nil
+}
+
+func (e *execution) evaluate(context.Context) (string, error) {
+	if len(e.pkg.Evaluations) == 0 {
+		return "", errors.New("no booster has test rows both normal and malicious")
+	}
+	worst := 2.0
+	for _, ev := range e.pkg.Evaluations {
+		worst = min(worst, ev.Picket.AUC)
+	}
+	return fmt.Sprintf("%d boosters on rows not trained on, the least AUC %.4f", len(e.pkg.Evaluations), worst), nil
+}
+
+// gate holds every booster that was evaluated against the floors, and against the
+// live model's booster of the same name on the same rows.
+func (e *execution) gate(ctx context.Context) (string, error) {
+	live, err := e.p.LiveModel(ctx)
+	if err != nil && !errors.Is(err, ErrNoModel) {
+		return "", err
+	}
+	var reasons []string
+	for _, set := range e.sets {
+		candidate := e.pkg.Evaluations[set.Booster]
+		if candidate == nil {
+			continue
+		}
+		var before *train.Evaluation
+		if live != nil {
+			before, _ = EvaluateOn(&live.Model, set, candidate.Picket.Data, e.o.Seed) // a model of another schema cannot be compared
+		}
+		verdict, err := train.Gate(candidate, before, e.o.Gate)
+		if err != nil {
+			return "", err
+		}
+		reasons = append(reasons, verdict.Reasons...)
+	}
+	if e.passed = len(reasons) == 0; !e.passed {
+		return "", fmt.Errorf("the candidate is not good enough: %v", reasons)
+	}
+	return fmt.Sprintf("passed by %d boosters", len(e.pkg.Evaluations)), nil
+}
+
+func (e *execution) register(ctx context.Context) (string, error) {
+	if err := e.p.PutModel(ctx, e.pkg); err != nil {
+		return "", err
+	}
+	e.state.Model = e.pkg.Model.ID
+	_, err := e.p.ChangeStages(ctx, func(s train.Stages) (train.Stages, error) {
+		err := s.Register(e.pkg.Model.ID, train.Transition{Time: e.p.deps.Now().Unix(), By: "run " + e.state.ID})
+		return s, err
+	})
+	return e.pkg.Model.ID[:12], err
+}
+
+func (e *execution) deploy(ctx context.Context) (string, error) {
+	if !e.o.Approve {
+		return "waits for \"picket model approve\"", errSkipped
+	}
+	at := train.Transition{Time: e.p.deps.Now().Unix(), By: "run " + e.state.ID, Why: "passed the gate"}
+	_, err := e.p.ChangeStages(ctx, func(s train.Stages) (train.Stages, error) {
+		if err := s.Approve(e.pkg.Model.ID, at); err != nil {
+			return s, err
+		}
+		err := s.Deploy(at)
+		return s, err
+	})
+	if err != nil {
+		return "", err
+	}
+	serving, err := Serve(&e.pkg.Model)
+	if err != nil || e.o.Serve == nil {
+		return "live", err
+	}
+	return "live", e.o.Serve(serving)
+}
