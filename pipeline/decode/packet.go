@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 
 	"picket"
@@ -118,10 +119,8 @@ func readIPv4(r *picket.Record, b []byte, wire int) (reason string) {
 	fragment := binary.BigEndian.Uint16(b[6:])
 	r.Fragment = fragment&0x3fff != 0 // more to come, or not the first
 	r.SrcBytes = uint64(total)
-	if header > len(b) {
-		return readTransport(r, nil, total-header, fragment&0x1fff == 0)
-	}
-	return readTransport(r, b[header:], total-header, fragment&0x1fff == 0)
+	readTransport(r, b[min(header, len(b)):], total-header, fragment&0x1fff == 0)
+	return ""
 }
 
 // readIPv6 follows the chain of extension headers (RFC 8200, section 4) to the
@@ -158,7 +157,8 @@ func readIPv6(r *picket.Record, b []byte, wire int) (reason string) {
 		next, b, rest = b[0], b[min(size, len(b)):], rest-size
 	}
 	r.Proto = next
-	return readTransport(r, b, rest, first)
+	readTransport(r, b, rest, first)
+	return ""
 }
 
 // isExtension reports whether a next-header value is of an extension header that
@@ -174,46 +174,43 @@ func isExtension(next uint8) bool {
 
 // readTransport fills in what follows the IP headers: size bytes on the wire, of
 // which b were captured. Only a first fragment has a transport header.
-func readTransport(r *picket.Record, b []byte, size int, first bool) (reason string) {
+func readTransport(r *picket.Record, b []byte, size int, first bool) {
 	r.SrcPackets = 1
-	r.Has = picket.HasPackets
-	if !first {
-		return setPayload(r, size, 0)
+	r.Has = picket.HasPackets | picket.HasPayload
+	header := 0
+	if first {
+		header = readHeader(r, b)
 	}
+	r.SrcPayload = uint64(max(size-header, 0))
+}
+
+// readHeader reads a transport header as far as it was captured, and returns its
+// length.
+func readHeader(r *picket.Record, b []byte) int {
 	if hasPorts(r.Proto) && len(b) >= 4 {
 		r.SrcPort, r.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	}
 	switch r.Proto {
 	case picket.ProtoTCP:
-		return readTCP(r, b, size)
+		if len(b) < 14 { // how long the header is was not captured
+			r.Has &^= picket.HasPayload
+			return math.MaxInt
+		}
+		r.SrcFlags = b[13]
+		r.Has |= picket.HasFlags
+		r.Opener = opener(r.SrcFlags)
+		return max(int(b[12]>>4)*4, 20)
 	case picket.ProtoICMP, picket.ProtoICMPv6:
 		if len(b) > 0 {
 			r.Opener = echoOpener(r.Proto, b[0])
 		}
-		return setPayload(r, size, 8)
-	case picket.ProtoUDP, 136:
-		return setPayload(r, size, 8)
-	case 132, 33:
-		return setPayload(r, size, 12)
+		return 8
+	case picket.ProtoUDP, 136: // UDP-Lite
+		return 8
+	case 33, 132: // DCCP, SCTP
+		return 12
 	}
-	return setPayload(r, size, 0)
-}
-
-func readTCP(r *picket.Record, b []byte, size int) (reason string) {
-	if len(b) < 14 {
-		return ""
-	}
-	r.SrcFlags = b[13]
-	r.Has |= picket.HasFlags
-	r.Opener = opener(r.SrcFlags)
-	return setPayload(r, size, max(int(b[12]>>4)*4, 20))
-}
-
-// setPayload sets the payload to what size leaves after the transport header.
-func setPayload(r *picket.Record, size, header int) (reason string) {
-	r.SrcPayload = uint64(max(size-header, 0))
-	r.Has |= picket.HasPayload
-	return ""
+	return 0
 }
 
 // echoOpener says who opened, by the type of an ICMP message.

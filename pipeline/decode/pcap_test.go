@@ -128,6 +128,10 @@ func TestPacket(t *testing.T) {
 	extended.SrcBytes = 53 + 8 + 16 + 8
 	f("extension headers", 1, ethernet(0x86dd, ipv6(0, be(u8(60), u8(0), "\x00\x00\x00\x00\x00\x00", u8(43), u8(1), strings.Repeat("\x00", 14), u8(17), u8(0), "\x00\x00\x00\x00\x00\x00", udp("hello")))), v6, extended)
 
+	authenticated := dns
+	authenticated.SrcBytes = 53 + 24
+	f("authentication header", 1, ethernet(0x86dd, ipv6(51, be(u8(17), u8(4), strings.Repeat("\x00", 22), udp("hello")))), v6, authenticated)
+
 	first := dns
 	first.Fragment = true
 	f("first fragment", 1, ethernet(0x0800, ipv4(17, 0x2000, udp("hello"))), v4, first)

@@ -307,3 +307,32 @@ func parsePort(f []byte) (uint16, bool) {
 	v, ok := parseUint(f, math.MaxUint16)
 	return uint16(v), ok
 }
+
+// names keeps one string per interface name.
+type names struct {
+	recent [64]string // where a name's last bytes point; spares the map
+	all    map[string]string
+}
+
+// maxNames bounds names; past it a name is a string of its own each time.
+const maxNames = 65536
+
+// of returns b as a string.
+func (n *names) of(b []byte) string {
+	at := &n.recent[(b[len(b)-1]^b[len(b)/2]<<3)%64]
+	if string(b) == *at {
+		return *at
+	}
+	s, ok := n.all[string(b)]
+	if !ok {
+		s = string(b)
+		if n.all == nil {
+			n.all = map[string]string{}
+		}
+		if len(n.all) < maxNames {
+			n.all[s] = s
+		}
+	}
+	*at = s
+	return s
+}
