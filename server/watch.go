@@ -186,7 +186,7 @@ func (w *watch) run(ctx context.Context) {
 		}
 		w.look(ctx)
 		w.start(ctx)
-		timer := time.NewTimer(max(0, w.wake().Sub(time.Now())))
+		timer := time.NewTimer(max(0, time.Until(w.wake())))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
