@@ -139,16 +139,21 @@ func (c counts) f(beta float64) float64 {
 	return ratio((1+beta*beta)*c.tp, (1+beta*beta)*c.tp+beta*beta*c.fn+c.fp)
 }
 
+// classReports counts truth against verdict and measures each true class. Sums run
+// in the order of the names: weights need not be whole, and bytes must not differ.
 func classReports(b *picket.Booster, rows []Scored) (map[string]map[string]float64, map[string]ClassReport, float64) {
 	confusion := map[string]map[string]float64{}
-	detected := map[string]float64{}
 	reports := map[string]ClassReport{}
+	total, given, detected := map[string]float64{}, map[string]float64{}, map[string]float64{}
 	for i := range rows {
 		r := &rows[i]
 		if confusion[r.Class] == nil {
 			confusion[r.Class] = map[string]float64{}
 		}
-		confusion[r.Class][r.Verdict(b.Threshold.Margin)] += r.Weight
+		verdict := r.Verdict(b.Threshold.Margin)
+		confusion[r.Class][verdict] += r.Weight
+		total[r.Class] += r.Weight
+		given[verdict] += r.Weight
 		if r.Margin >= b.Threshold.Margin {
 			detected[r.Class] += r.Weight
 		}
@@ -157,24 +162,13 @@ func classReports(b *picket.Booster, rows []Scored) (map[string]map[string]float
 		reports[r.Class] = report
 	}
 	sum := 0.0
-	for class, report := range reports {
-		total, given := 0.0, 0.0
-		for truth, verdicts := range confusion {
-			given += verdicts[class]
-			for _, n := range verdicts {
-				if truth == class {
-					total += n
-				}
-			}
-		}
-		right := confusion[class][class]
-		report.Precision, report.Recall = ratio(right, given), ratio(right, total)
-		report.F1 = ratio(2*right, total+given)
-		report.Detected = ratio(detected[class], total)
+	for _, class := range slices.Sorted(maps.Keys(reports)) {
+		report, right := reports[class], confusion[class][class]
+		report.Precision, report.Recall = ratio(right, given[class]), ratio(right, total[class])
+		report.F1 = ratio(2*right, total[class]+given[class])
+		report.Detected = ratio(detected[class], total[class])
 		reports[class] = report
-	}
-	for _, class := range slices.Sorted(maps.Keys(reports)) { // sorted: sums of floats depend on the order
-		sum += reports[class].F1
+		sum += report.F1
 	}
 	return confusion, reports, sum / float64(len(reports))
 }
