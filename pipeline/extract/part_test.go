@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -240,6 +241,57 @@ func FuzzPart(f *testing.F) {
 		for {
 			if row, err := r.next(); row == nil || err != nil {
 				break
+			}
+		}
+	})
+}
+
+// FuzzRows reads rows from below the checksums, and closes over whatever comes
+// of it: no number in a row can do harm.
+func FuzzRows(f *testing.F) {
+	for _, source := range sources {
+		rng := rand.New(rand.NewPCG(29, 30))
+		var rows bytes.Buffer
+		w := newRowWriter(&rows)
+		for _, record := range traffic(rng, source, 30) {
+			if err := split(&record, func(f *flow) error { w.append(f); w.rows++; w.prev = *f; return nil }); err != nil {
+				f.Fatal(err)
+			}
+		}
+		f.Add(bytes.Clone(w.raw), uint16(w.rows))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, n uint16) {
+		r := rowReader{raw: b, left: uint64(n)}
+		s := newSorter(byKey, 1000, "")
+		for r.left > 0 && s.rows.n < 500 {
+			row, err := r.next()
+			if err != nil {
+				break
+			}
+			plain := *row
+			plain.hour, plain.source, plain.origin, plain.interval, plain.opener = int32(t0/picket.Hour), 0, 0, 0, 0
+			if err := s.add(&plain); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sorted, err := s.each()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := PartID{t0, picket.SourceVPC}
+		var part bytes.Buffer
+		w, err := newPartWriter(&part, id, &longInterfaces{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(copyRows(&summed{in: sorted}, w.write), w.finish()); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range closeAll(t, []Part{asPart(id, "raw/a", part.Bytes())}, options("vpc", 60, 3600)) {
+			for i, v := range f.Values {
+				if math.IsInf(v, 0) || v < 0 {
+					t.Errorf("%s of %v is %v", Catalogue[i].Name, f.Window, v)
+				}
 			}
 		}
 	})
