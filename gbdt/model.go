@@ -21,6 +21,8 @@ type Model struct {
 	trees      []tree
 	attributes map[string]string
 	names      []string // of the columns, or nil
+	forest     *forest  // nil if the trees do not suit it
+	slots      *sync.Pool
 	explainers *sync.Pool
 }
 
@@ -91,6 +93,8 @@ func (m *Model) clone() *Model {
 
 // finish makes the model ready to predict.
 func (m *Model) finish() *Model {
+	m.forest = newForest(m.trees)
+	m.slots = &sync.Pool{New: func() any { s := make([]float32, 2*m.features); return &s }}
 	m.explainers = &sync.Pool{New: func() any { return newExplainer(m) }}
 	return m
 }
@@ -138,35 +142,13 @@ func (m *Model) best() best {
 	return best{round, score, err == nil}
 }
 
-// Head returns the model of the first rounds of m, as for the best round.
-func (m *Model) Head(rounds int) *Model {
-	c := m.clone()
-	c.trees = c.trees[:max(0, min(rounds, m.Rounds()))*m.classes*m.parallel]
+// Slice returns the model of rounds from to to of m, such as Slice(0, BestRound()+1).
+func (m *Model) Slice(from, to int) *Model {
+	c, step := m.clone(), m.classes*m.parallel
+	to = max(0, min(to, m.Rounds()))
+	from = max(0, min(from, to))
+	c.trees = c.trees[from*step : to*step]
 	return c.finish()
-}
-
-// add adds trees from to to to the margins of row.
-func (m *Model) add(row, margins []float32, from, to int) {
-	for i := from; i < to; i++ {
-		t := &m.trees[i]
-		margins[t.class] += t.nodes[t.find(row)].value
-	}
-}
-
-// Margin writes the sum of the base score and the leaves, before any sigmoid or
-// softmax, to out, which has Classes elements. Row has Features values, NaN where
-// missing. Margins are equal to XGBoost's to the last bit.
-func (m *Model) Margin(row, out []float32) {
-	out = out[:m.classes]
-	copy(out, m.base)
-	m.add(row[:m.features], out, 0, len(m.trees))
-}
-
-// Predict writes the predictions for row to out: the probability of label 1, of
-// each class, or the expected value.
-func (m *Model) Predict(row, out []float32) {
-	m.Margin(row, out)
-	m.objective.invert(out[:m.classes])
 }
 
 func sqrt(x float64) float64 { return math.Sqrt(x) }

@@ -1,0 +1,168 @@
+package gbdt
+
+import "math"
+
+// forest is the trees laid out for speed: every tree complete to the same depth,
+// children of node i at 2i and 2i+1, so that a step is a comparison and an
+// addition with nothing to predict. A missing value is -Inf in one of its
+// column's two slots and +Inf in the other; a node reads the one whose
+// comparison goes the default way.
+type forest struct {
+	depth  int
+	nodes  []slotNode // 1<<depth a tree, the first unused
+	leaves []float32  // 1<<depth a tree
+	class  []int32    // by tree
+}
+
+// slotNode sends a row left if its value in slot is below threshold.
+type slotNode struct {
+	threshold float32
+	slot      uint32
+}
+
+// Limits of a forest: complete trees of greater depth would be mostly padding.
+const (
+	forestDepth = 8
+	forestNodes = 1 << 22
+)
+
+// newForest returns nil if the trees are too deep or split by category.
+func newForest(trees []tree) *forest {
+	depth := 0
+	for i := range trees {
+		t := &trees[i]
+		if len(t.sets) > 0 {
+			return nil
+		}
+		if depth = max(depth, t.depth(0, forestDepth)); depth > forestDepth {
+			return nil
+		}
+	}
+	if len(trees)<<depth > forestNodes {
+		return nil
+	}
+	f := &forest{depth: depth, class: make([]int32, len(trees)),
+		nodes: make([]slotNode, len(trees)<<depth), leaves: make([]float32, len(trees)<<depth)}
+	for i := range trees {
+		f.class[i] = int32(trees[i].class)
+		f.place(&trees[i], 0, 1, i<<depth, 0)
+	}
+	return f
+}
+
+// depth returns how deep node id's subtree is, or more than limit if it is deeper.
+func (t *tree) depth(id int32, limit int) int {
+	n := &t.nodes[id]
+	if n.leaf() {
+		return 0
+	}
+	if limit == 0 {
+		return 1
+	}
+	return 1 + max(t.depth(n.left, limit-1), t.depth(n.right, limit-1))
+}
+
+// place writes node id at place i of the tree that starts at base.
+func (f *forest) place(t *tree, id int32, i, base, depth int) {
+	n := &t.nodes[id]
+	if depth == f.depth {
+		f.leaves[base+i-1<<f.depth] = n.value
+		return
+	}
+	left, right := n.left, n.right
+	if n.leaf() {
+		left, right = id, id // both ways lead to the same value
+	} else {
+		slot := uint32(n.feature) * 2
+		if !n.defaultLeft {
+			slot++
+		}
+		f.nodes[base+i] = slotNode{n.value, slot}
+	}
+	f.place(t, left, 2*i, base, depth+1)
+	f.place(t, right, 2*i+1, base, depth+1)
+}
+
+// expand writes the two slots of each column.
+func expand(row, slots []float32) {
+	slots = slots[:2*len(row)]
+	for i, x := range row {
+		low, high := x, x
+		if x != x {
+			low, high = float32(math.Inf(-1)), float32(math.Inf(1))
+		}
+		slots[2*i], slots[2*i+1] = low, high
+	}
+}
+
+// step returns the child of node i that the slots lead to.
+func step(nodes []slotNode, slots []float32, i uint) uint {
+	n := nodes[i]
+	next := 2 * i
+	if !(slots[n.slot] < n.threshold) {
+		next++
+	}
+	return next
+}
+
+// add adds the trees to the margins of one row. Four trees are walked at once:
+// they do not wait for each other's memory. The sums are in the order of the trees.
+func (f *forest) add(slots, margins []float32) {
+	size := uint(1) << f.depth
+	nodes, leaves := f.nodes, f.leaves
+	i := 0
+	for ; i+4 <= len(f.class); i += 4 {
+		n0 := nodes[:size]
+		n1, n2, n3 := nodes[size:][:size], nodes[2*size:][:size], nodes[3*size:][:size]
+		h0, h1, h2, h3 := uint(1), uint(1), uint(1), uint(1)
+		for range f.depth {
+			h0, h1, h2, h3 = step(n0, slots, h0), step(n1, slots, h1), step(n2, slots, h2), step(n3, slots, h3)
+		}
+		margins[f.class[i]] += leaves[h0-size]
+		margins[f.class[i+1]] += leaves[h1]
+		margins[f.class[i+2]] += leaves[h2+size]
+		margins[f.class[i+3]] += leaves[h3+2*size]
+		nodes, leaves = nodes[4*size:], leaves[4*size:]
+	}
+	for ; i < len(f.class); i++ {
+		h := uint(1)
+		for range f.depth {
+			h = step(nodes, slots, h)
+		}
+		margins[f.class[i]] += leaves[h-size]
+		nodes, leaves = nodes[size:], leaves[size:]
+	}
+}
+
+// blockRows is how many rows pass through a tree before the next one is fetched.
+const blockRows = 64
+
+// addBlock adds the trees to the margins of up to blockRows rows, four rows at
+// once. Slots holds width slots for each.
+func (f *forest) addBlock(slots []float32, width, rows int, margins []float32, classes int) {
+	size := uint(1) << f.depth
+	for t, class := range f.class {
+		nodes, leaves := f.nodes[uint(t)*size:][:size], f.leaves[uint(t)*size:][:size]
+		r := 0
+		for ; r+4 <= rows; r += 4 {
+			s0, s1 := slots[r*width:][:width], slots[(r+1)*width:][:width]
+			s2, s3 := slots[(r+2)*width:][:width], slots[(r+3)*width:][:width]
+			h0, h1, h2, h3 := uint(1), uint(1), uint(1), uint(1)
+			for range f.depth {
+				h0, h1, h2, h3 = step(nodes, s0, h0), step(nodes, s1, h1), step(nodes, s2, h2), step(nodes, s3, h3)
+			}
+			m := margins[r*classes+int(class):]
+			m[0] += leaves[h0-size]
+			m[classes] += leaves[h1-size]
+			m[2*classes] += leaves[h2-size]
+			m[3*classes] += leaves[h3-size]
+		}
+		for ; r < rows; r++ {
+			s, h := slots[r*width:][:width], uint(1)
+			for range f.depth {
+				h = step(nodes, s, h)
+			}
+			margins[r*classes+int(class)] += leaves[h-size]
+		}
+	}
+}
