@@ -24,13 +24,13 @@ type profile struct {
 }
 
 var profiles = []profile{
-	{name: "office", mixes: []string{"office"}, hosts: span{8, 120}, servers: span{3, 14}, things: span{1, 10}, level: span{0.3, 1.5}, bits: span{16, 23}, hours: span{2, 26}, attacks: span{0.2, 1.2}},
-	{name: "cloud", mixes: []string{"cloud"}, hosts: span{1, 6}, servers: span{3, 40}, cloud: 0.9, level: span{0.1, 1}, bits: span{16, 22}, hours: span{2, 26}, attacks: span{0.2, 1.2}},
-	{name: "campus", mixes: []string{"campus"}, hosts: span{20, 120}, servers: span{6, 20}, things: span{2, 20}, level: span{0.2, 1}, bits: span{16, 20}, hours: span{2, 20}, attacks: span{0.2, 1.2}},
-	{name: "plant", mixes: []string{"plant"}, hosts: span{4, 25}, servers: span{4, 12}, things: span{1, 8}, plcs: span{3, 30}, level: span{0.3, 1.5}, bits: span{20, 24}, hours: span{2, 26}, attacks: span{0.2, 1.2}},
-	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{0.2, 1.2}},
-	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{0.2, 1}},
-	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "modbus-long", "files", "intranet"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{1, 8}},
+	{name: "office", mixes: []string{"office"}, hosts: span{8, 120}, servers: span{3, 14}, things: span{1, 10}, level: span{0.3, 1.5}, bits: span{16, 23}, hours: span{2, 26}, attacks: span{1, 6}},
+	{name: "cloud", mixes: []string{"cloud"}, hosts: span{1, 6}, servers: span{3, 40}, cloud: 0.9, level: span{0.1, 1}, bits: span{16, 22}, hours: span{2, 26}, attacks: span{1, 6}},
+	{name: "campus", mixes: []string{"campus"}, hosts: span{20, 120}, servers: span{6, 20}, things: span{2, 20}, level: span{0.2, 1}, bits: span{16, 20}, hours: span{2, 20}, attacks: span{1, 6}},
+	{name: "plant", mixes: []string{"plant"}, hosts: span{4, 25}, servers: span{4, 12}, things: span{1, 8}, plcs: span{3, 30}, level: span{0.3, 1.5}, bits: span{20, 24}, hours: span{2, 26}, attacks: span{1, 6}},
+	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{1, 6}},
+	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{1, 6}},
+	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "modbus-long", "files", "intranet"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{4, 24}},
 }
 
 // heldOutKinds are kinds of attack that Random leaves to the tests.
@@ -73,7 +73,8 @@ func Random(seed uint64, name string) (*Script, error) {
 	if d.chance(0.15) {
 		return s, nil
 	}
-	for range 1 + int(s.Duration.Hours()*d.in(p.attacks)) {
+	machines := s.Network.Hosts + s.Network.Servers + s.Network.Things + s.Network.PLCs
+	for range min(60, 4+machines, 1+int(s.Duration.Hours()*d.in(p.attacks))) {
 		s.Attacks = append(s.Attacks, randomOrder(d, s.Duration))
 	}
 	return s, nil
@@ -94,21 +95,24 @@ func privatePrefix(d dice, bits int) netip.Prefix {
 func randomOrder(d dice, length time.Duration) Order {
 	classes := picket.TrafficClasses()[1:]
 	o := Order{Class: classes[d.IntN(len(classes))], Jitter: -1, Strength: d.in(span{0.05, 5})}
+	if o.Class == picket.ClassDDoS && d.chance(0.5) {
+		o.Strength = d.in(span{0.02, 0.5}) // half of them small: what is large is easy
+	}
 	kinds := slices.DeleteFunc(Kinds(o.Class), func(k string) bool { return slices.Contains(heldOutKinds, o.Class+" "+k) })
 	o.Kind = kinds[d.IntN(len(kinds))]
-	minutes := map[string]span{picket.ClassDDoS: {1, 20}, picket.ClassScan: {1, 60}, picket.ClassBruteforce: {3, 120}, picket.ClassExfiltration: {5, 180}, picket.ClassC2: {60, 900}}[o.Class]
+	minutes := map[string]span{picket.ClassDDoS: {1, 20}, picket.ClassScan: {1, 90}, picket.ClassBruteforce: {0.7, 200}, picket.ClassExfiltration: {2, 240}, picket.ClassC2: {30, 900}}[o.Class]
 	switch {
 	case strings.HasPrefix(o.Kind, "slow") && o.Class == picket.ClassScan:
 		minutes = span{120, 1500}
 	case o.Class == picket.ClassDDoS || o.Class == picket.ClassScan: // the strong ones are short: enough is enough
-		minutes.hi = max(1.5, min(minutes.hi, 4/o.Strength))
+		minutes.hi = max(1.5, min(minutes.hi, 6/o.Strength))
 	}
 	inward := o.Class == picket.ClassDDoS || o.Class == picket.ClassScan || o.Class == picket.ClassBruteforce
 	if inward && o.Kind != "outward" && d.chance(0.12) {
 		o.To = "outside"
 	}
 	o.At = time.Duration(d.Float64() * 0.9 * float64(length)).Round(time.Second)
-	if d.chance(0.3) && minutes.lo >= 60 {
+	if d.chance(0.3) && minutes.lo >= 30 {
 		o.At = o.At / 4
 	}
 	o.For = max(time.Second, min(time.Duration(d.in(minutes)*float64(time.Minute)).Round(time.Second), length-o.At))
