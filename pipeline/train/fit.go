@@ -144,7 +144,7 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 	if err != nil {
 		return nil, nil, err
 	}
-	return model.Head(model.BestRound() + 1), params, nil
+	return model.Slice(0, model.BestRound()+1), params, nil
 }
 
 // trainData lays one split out for gbdt. Classes are weighed by the square root

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,6 +103,9 @@ func parseLabel(row []string, column map[string]int) (picket.Label, error) {
 	l.Entity = picket.Entity{Kind: picket.Kind(row[column["entity_kind"]]), ID: row[column["entity"]]}
 	if !slices.Contains([]picket.Kind{picket.KindActor, picket.KindVictim, picket.KindName, picket.KindPrincipal, "*"}, l.Entity.Kind) {
 		return l, fmt.Errorf("entity_kind %q is not actor, victim, name, principal or *", l.Entity.Kind)
+	}
+	if address, err := netip.ParseAddr(l.Entity.ID); err == nil {
+		l.Entity.ID = address.Unmap().String() // as windows write it
 	}
 	if l.Entity.ID == "" {
 		return l, errors.New("no entity; * means every entity")

@@ -13,7 +13,7 @@ import (
 func TestReadLabels(t *testing.T) {
 	const file = `start,end,entity_kind,entity,class,note
 2024-05-01T00:00:00Z,2024-05-02T00:00:00Z,*,*,normal,
-1714557600,1714557900.5,victim,2001:db8::1,ddos,"flood, weak"
+1714557600,1714557900.5,victim,2001:DB8:0::1,ddos,"flood, weak"
 `
 	want := []picket.Label{
 		{Start: 1714521600, End: 1714608000, Entity: picket.Entity{Kind: "*", ID: "*"}, Class: "normal"},
