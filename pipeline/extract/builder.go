@@ -72,8 +72,11 @@ func (b *Builder) Finish(part func(PartID) (io.WriteCloser, error)) ([]PartInfo,
 	if err != nil {
 		return nil, fmt.Errorf("window parts: %w", err)
 	}
+	if len(b.rows.runs) > 0 { // in memory no two rows are the same
+		sorted = &summed{in: sorted}
+	}
 	w := partsWriter{open: part, long: b.parts}
-	if err := copyRows(&summed{in: sorted}, w.write); err != nil {
+	if err := copyRows(sorted, w.write); err != nil {
 		return nil, err
 	}
 	if err := w.close(); err != nil {
@@ -135,7 +138,7 @@ func (b *Builder) slot(f *flow) int {
 	mask := uint64(len(b.index) - 1)
 	for i := b.hash(f) & mask; ; i = (i + 1) & mask {
 		at := b.index[i]
-		if at == 0 || sameKey(b.rows.rows.at(int(at)-1), f) {
+		if at == 0 || b.rows.rows.at(int(at)-1).same(&f.key) {
 			return int(i)
 		}
 	}
@@ -176,12 +179,6 @@ func (b *Builder) hash(f *flow) uint64 {
 func mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xd1b54a32d192ed03)
 	return hi ^ lo
-}
-
-// sameKey is compareKey(a, b) == 0, quicker.
-func sameKey(a, b *flow) bool {
-	return a.ends == b.ends && a.ports == b.ports && a.minute == b.minute && a.hour == b.hour &&
-		a.proto == b.proto && a.source == b.source && a.iface == b.iface && a.origin == b.origin
 }
 
 // partsWriter writes sorted rows to one part after the other.

@@ -64,7 +64,8 @@ type rowWriter struct {
 	rows   uint64 // of the block
 	raw    []byte // the block so far
 	packed []byte
-	prev   flow
+	prev   key
+	line   uint64 // first one of the row before
 	names  map[string]uint64
 }
 
@@ -75,7 +76,7 @@ func newRowWriter(w io.Writer) *rowWriter {
 func (w *rowWriter) write(f *flow) error {
 	w.append(f)
 	w.rows++
-	w.prev = *f
+	w.prev, w.line = f.key, f.lines[0]
 	if len(w.raw) < blockBytes {
 		return nil
 	}
@@ -109,14 +110,14 @@ func (w *rowWriter) flush() error {
 		return err
 	}
 	_, err = w.w.Write(packed)
-	w.packed, w.raw, w.rows, w.prev = packed, w.raw[:0], 0, flow{}
+	w.packed, w.raw, w.rows, w.prev, w.line = packed, w.raw[:0], 0, key{}, 0
 	clear(w.names)
 	return err
 }
 
 func (w *rowWriter) append(f *flow) {
 	p, head := &w.prev, headOf(f)
-	if w.rows > 0 && f.ends == p.ends && f.ports == p.ports && f.proto == p.proto {
+	if w.rows > 0 && f.ends[0] == p.ends[0] && f.ends[1] == p.ends[1] && f.ports == p.ports && f.proto == p.proto {
 		head |= headSame
 	}
 	b := append(w.raw, head, f.source, f.minute, uint8(f.has))
@@ -132,7 +133,7 @@ func (w *rowWriter) append(f *flow) {
 	b = binary.AppendUvarint(b, uint64(f.records))
 	b = binary.AppendUvarint(b, uint64(f.rejected))
 	b = binary.AppendUvarint(b, uint64(f.span))
-	b = binary.AppendVarint(b, int64(f.lines[0]-p.lines[0]))
+	b = binary.AppendVarint(b, int64(f.lines[0]-w.line))
 	b = binary.AppendUvarint(b, f.lines[1]-f.lines[0])
 	if head&headTicks != 0 {
 		b = binary.LittleEndian.AppendUint64(b, f.ticks)

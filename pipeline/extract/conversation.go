@@ -30,7 +30,7 @@ func (c *conversations) next() ([]flow, error) {
 			}
 		}
 		f := c.ahead
-		if f == nil || len(c.rows) > 0 && compareConversation(&c.rows[0], f) != 0 {
+		if f == nil || len(c.rows) > 0 && !c.rows[0].sameTalk(&f.key) {
 			break
 		}
 		c.ahead = nil
@@ -140,9 +140,14 @@ func byEntity(kind picket.Kind) order {
 				cmp.Compare(v.servicePort, w.servicePort), cmp.Compare(v.clientPort, w.clientPort),
 				cmp.Compare(f.proto, g.proto), cmp.Compare(f.hour, g.hour), cmp.Compare(f.minute, g.minute))
 		},
-		head: func(f *flow) (uint32, addr, addr) {
+		head: func(f *flow) ref {
 			v := see(f, kind)
-			return uint32(f.interval), v.entity, v.peer
+			day := floorDiv(f.time(), picket.Day) // of which no pass sees more than one
+			return ref{
+				first:  uint64(f.interval)<<33 | v.entity.word(),
+				second: v.peer.wordWith(v.servicePort, v.clientPort),
+				third:  uint32(f.proto)<<24 | uint32((f.time()-day*picket.Day)/picket.Minute),
+			}
 		},
 	}
 }

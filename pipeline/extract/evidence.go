@@ -170,7 +170,7 @@ type witness struct {
 }
 
 type account struct {
-	talk flow // any row of it
+	talk key // of any row of it
 	told mentions
 }
 
@@ -197,8 +197,8 @@ func (w *witness) next() (*flow, error) {
 
 func (w *witness) hear(f *flow) {
 	last := len(w.heard) - 1
-	if last < 0 || compareConversation(&w.heard[last].talk, f) != 0 {
-		w.heard = append(w.heard, account{*f, mentions{}})
+	if last < 0 || !w.heard[last].talk.sameTalk(&f.key) {
+		w.heard = append(w.heard, account{f.key, mentions{}})
 		last++
 	}
 	if f.time() < w.from || f.time() >= w.to {
@@ -218,7 +218,7 @@ func (w *witness) told(f *flow) mentions {
 	for len(w.heard) > 0 {
 		first := w.heard[0]
 		w.heard = w.heard[1:]
-		if compareConversation(&first.talk, f) == 0 {
+		if first.talk.sameTalk(&f.key) {
 			return first.told
 		}
 	}

@@ -11,23 +11,28 @@ import (
 	"picket"
 )
 
-// flow is one row of a part: one conversation in one minute at one interface.
-// The conversation is its two ends in order, so that both directions meet in
-// one row whichever way a record names them.
-type flow struct {
+// key says which row of a part a row is: one conversation in one minute at one
+// interface. The conversation is its two ends in order, so that both directions
+// meet in one row whichever way a record names them.
+type key struct {
 	hour   int32 // Unix hour
 	source uint8 // index into sources
 	proto  uint8
 	minute uint8  // of the hour
-	opener uint8  // the end that opened; set when a window closes, 0 in a part
 	origin uint32 // which part a row came from, from 1, while evidence is gathered; else 0
 	ends   [2]addr
 	ports  [2]uint16
+	iface  string // interface, "" where the log does not say
+}
+
+// flow is one row of a part.
+type flow struct {
+	key
+	opener uint8 // the end that opened; set when a window closes, 0 in a part
 	// interval of the interface's log in seconds, 0 where records are instants
 	// or connections; set when a window closes, 0 in a part.
 	interval uint16
 	has      picket.Has // what the records of the row carried; see mergeHas
-	iface    string     // interface, "" where the log does not say
 
 	records  uint32 // that start in the minute
 	rejected uint32 // of them, refused by the network
@@ -67,29 +72,40 @@ const (
 	patterns
 )
 
-// compareKey orders rows as a part holds them. Rows that compare equal are the
-// same row and are summed.
-func compareKey(a, b *flow) int {
-	if c := compareConversation(a, b); c != 0 {
+// compare orders rows as a part holds them. Rows that compare equal are the same
+// row and are summed.
+func (k *key) compare(o *key) int {
+	if c := k.compareTalk(o); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.minute, b.minute), strings.Compare(a.iface, b.iface), cmp.Compare(a.origin, b.origin))
+	return cmp.Or(cmp.Compare(k.minute, o.minute), strings.Compare(k.iface, o.iface), cmp.Compare(k.origin, o.origin))
 }
 
-// compareConversation orders rows by hour, source and conversation.
-func compareConversation(a, b *flow) int {
-	if a.hour != b.hour {
-		return cmp.Compare(a.hour, b.hour)
+// compareTalk orders rows by hour, source and conversation.
+func (k *key) compareTalk(o *key) int {
+	if k.hour != o.hour {
+		return cmp.Compare(k.hour, o.hour)
 	}
-	if a.source != b.source {
-		return cmp.Compare(a.source, b.source)
+	if k.source != o.source {
+		return cmp.Compare(k.source, o.source)
 	}
-	for i := range a.ends {
-		if a.ends[i] != b.ends[i] {
-			return a.ends[i].compare(b.ends[i])
+	for i := range k.ends {
+		if c := k.ends[i].compare(o.ends[i]); c != 0 {
+			return c
 		}
 	}
-	return cmp.Or(cmp.Compare(a.ports[0], b.ports[0]), cmp.Compare(a.ports[1], b.ports[1]), cmp.Compare(a.proto, b.proto))
+	return cmp.Or(cmp.Compare(k.ports[0], o.ports[0]), cmp.Compare(k.ports[1], o.ports[1]), cmp.Compare(k.proto, o.proto))
+}
+
+// sameTalk is compareTalk(o) == 0, quicker.
+func (k *key) sameTalk(o *key) bool {
+	return k.ends[0] == o.ends[0] && k.ends[1] == o.ends[1] && k.ports == o.ports &&
+		k.proto == o.proto && k.hour == o.hour && k.source == o.source
+}
+
+// same is compare(o) == 0, quicker.
+func (k *key) same(o *key) bool {
+	return k.minute == o.minute && k.sameTalk(o) && k.origin == o.origin && k.iface == o.iface
 }
 
 // merge adds g to f. Both have the same key.
@@ -165,8 +181,41 @@ func (a addr) String() string { return a.netip().String() }
 
 func (a addr) is4() bool { return a.hi == 0 && a.lo>>32 == 0xffff }
 
+// compare orders IPv4 before IPv6, as netip does.
 func (a addr) compare(b addr) int {
-	return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
+	if a == b {
+		return 0
+	}
+	if four := a.is4(); four != b.is4() {
+		if four {
+			return -1
+		}
+		return 1
+	}
+	if a.hi != b.hi {
+		return cmp.Compare(a.hi, b.hi)
+	}
+	return cmp.Compare(a.lo, b.lo)
+}
+
+// word returns the address as 33 bits that order addresses as far as they go:
+// those of IPv4 are exact, all of IPv6 are the last word.
+func (a addr) word() uint64 {
+	if a.is4() {
+		return a.lo & 0xffff_ffff
+	}
+	return lastWord
+}
+
+const lastWord = 1 << 32
+
+// wordWith returns the address as a word with two ports behind it. All of IPv6
+// are the largest one.
+func (a addr) wordWith(first, second uint16) uint64 {
+	if a.is4() {
+		return a.lo<<32 | uint64(first)<<16 | uint64(second)
+	}
+	return math.MaxUint64
 }
 
 // subnet returns the /24 of an IPv4 address and the /48 of an IPv6 address.

@@ -2,7 +2,6 @@ package extract
 
 import (
 	"fmt"
-	"os"
 
 	"picket"
 )
@@ -11,89 +10,59 @@ import (
 // keys, equal ones apart.
 type hourStream struct {
 	stream
-	long     longInterfaces // of all parts together
-	from, to int64
-	closers  []func() error
+	options CloseOptions
+	tell    bool
+	long    longInterfaces // of all parts together
+	open    []*partReader
+	runs    *sorter // of parts merged beforehand
 }
 
 // openHour opens the parts of one hour. No more than fanIn are open at a time:
 // where there are more, they are first merged into runs. With tell, each row has
 // the place of its part, from 1, as origin.
 func openHour(parts []Part, o CloseOptions, tell bool) (*hourStream, error) {
-	h := &hourStream{from: o.From, to: o.To}
-	if err := h.open(parts, o, tell); err != nil {
+	h := &hourStream{options: o, tell: tell, runs: newSorter(byKey, 1, o.TempDir)}
+	var err error
+	if len(parts) <= fanIn {
+		h.stream, err = h.openParts(parts, 0)
+	} else {
+		h.stream, err = h.join(parts)
+	}
+	if err != nil {
 		h.close()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (h *hourStream) open(parts []Part, o CloseOptions, tell bool) error {
-	var runs []*os.File
-	for i := 0; len(parts)-i > fanIn || len(runs) > 0 && i < len(parts); {
-		n := min(fanIn, len(parts)-i)
-		run, err := h.joinParts(parts[i:i+n], i, o, tell)
+// join merges the parts into runs, fanIn at a time.
+func (h *hourStream) join(parts []Part) (stream, error) {
+	for i := 0; i < len(parts); i += fanIn {
+		merged, err := h.openParts(parts[i:min(i+fanIn, len(parts))], i)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		runs = append(runs, run)
-		i += n
-		if i == len(parts) {
-			return h.mergeRuns(runs, o.TempDir)
+		if err := h.runs.addRun(&summed{in: merged}); err != nil {
+			return nil, err
 		}
+		h.closeParts()
 	}
-	streams, err := h.openParts(parts, 0, o, tell)
-	if err != nil {
-		return err
-	}
-	h.stream, err = newMerge(compareKey, streams)
-	return err
+	return h.runs.each()
 }
 
-// joinParts merges some parts into a run.
-func (h *hourStream) joinParts(parts []Part, first int, o CloseOptions, tell bool) (*os.File, error) {
-	streams, err := h.openParts(parts, first, o, tell)
-	if err != nil {
-		return nil, err
-	}
-	merged, err := newMerge(compareKey, streams)
-	if err != nil {
-		return nil, err
-	}
-	run, err := writeRun(o.TempDir, &summed{in: merged})
-	h.close()
-	return run, err
-}
-
-// mergeRuns streams runs, joined until there are few enough.
-func (h *hourStream) mergeRuns(runs []*os.File, dir string) error {
-	s := newSorter(byKey, 1, dir)
-	h.closers = append(h.closers, func() error { s.reset(); return nil })
-	for _, run := range runs {
-		if len(s.runs) == fanIn {
-			if err := s.join(); err != nil {
-				return err
-			}
-		}
-		s.runs = append(s.runs, run)
-	}
-	var err error
-	h.stream, err = s.each()
-	return err
-}
-
-func (h *hourStream) openParts(parts []Part, first int, o CloseOptions, tell bool) ([]stream, error) {
+// openParts opens parts, of which the first is the one at the given place.
+func (h *hourStream) openParts(parts []Part, first int) (stream, error) {
 	var streams []stream
 	for i, p := range parts {
-		if p.ID.Source != o.Source {
-			return nil, fmt.Errorf("window part %d/%s of %s is not of source %s", p.ID.Hour, p.ID.Source, p.Object, o.Source)
+		if p.ID.Source != h.options.Source {
+			return nil, fmt.Errorf("window part %d/%s of %s is not of source %s", p.ID.Hour, p.ID.Source, p.Object, h.options.Source)
 		}
 		r, err := openPart(p)
 		if err != nil {
 			return nil, err
 		}
-		h.closers = append(h.closers, r.close)
-		if tell {
+		h.open = append(h.open, r)
+		if h.tell {
 			r.origin = uint32(first+i) + 1
 		}
 		if r.all {
@@ -104,7 +73,7 @@ func (h *hourStream) openParts(parts []Part, first int, o CloseOptions, tell boo
 		}
 		streams = append(streams, r)
 	}
-	return streams, nil
+	return newMerge(byKey.compare, streams)
 }
 
 // next returns the next row of a minute that counts.
@@ -114,15 +83,20 @@ func (h *hourStream) next() (*flow, error) {
 		if row == nil || err != nil {
 			return nil, err
 		}
-		if at := row.time(); at >= h.from && at+picket.Minute <= h.to {
+		if at := row.time(); at >= h.options.From && at+picket.Minute <= h.options.To {
 			return row, nil
 		}
 	}
 }
 
 func (h *hourStream) close() {
-	for _, c := range h.closers {
-		c()
+	h.closeParts()
+	h.runs.reset()
+}
+
+func (h *hourStream) closeParts() {
+	for _, r := range h.open {
+		r.close()
 	}
-	h.closers = nil
+	h.open = nil
 }

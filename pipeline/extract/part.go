@@ -125,7 +125,7 @@ type partReader struct {
 	all    bool
 	sum    uint32
 	info   PartInfo
-	prev   flow
+	prev   key
 	done   bool
 	origin uint32
 }
@@ -204,11 +204,11 @@ func (r *partReader) check(row *flow) error {
 		row.origin != 0 || row.interval != 0 {
 		return fmt.Errorf("%w: a row of another part", errCorrupt)
 	}
-	if r.info.Rows > 0 && compareKey(&r.prev, row) >= 0 {
+	if r.info.Rows > 0 && r.prev.compare(&row.key) >= 0 {
 		return fmt.Errorf("%w: rows out of order", errCorrupt)
 	}
 	r.info.Rows++
-	r.prev = *row
+	r.prev = row.key
 	row.origin = r.origin
 	return nil
 }

@@ -75,9 +75,10 @@ func TestRowsComeBack(t *testing.T) {
 	any := func() uint64 { return rng.Uint64() >> rng.IntN(64) << rng.IntN(64) }
 	var want []flow
 	for i := range 5000 {
-		f := flow{hour: int32(any()), source: uint8(rng.IntN(3)), proto: uint8(any()), minute: uint8(rng.IntN(60)), opener: uint8(rng.IntN(2)),
-			origin: uint32(any()), interval: uint16(any()), has: picket.Has(any()), iface: strings.Repeat("x", rng.IntN(9)),
+		f := flow{opener: uint8(rng.IntN(2)), interval: uint16(any()), has: picket.Has(any()),
 			records: uint32(any()), rejected: uint32(any()), lost: uint32(any()), span: uint32(any()), ticks: any() >> 4}
+		f.key = key{hour: int32(any()), source: uint8(rng.IntN(3)), proto: uint8(any()), minute: uint8(rng.IntN(60)),
+			origin: uint32(any()), iface: strings.Repeat("x", rng.IntN(9))}
 		f.ends = [2]addr{{any(), any()}, {0, 0xffff<<32 | any()>>32}}
 		f.ports = [2]uint16{uint16(any()), uint16(any())}
 		if i%3 == 0 && i > 0 {
@@ -254,7 +255,7 @@ func FuzzRows(f *testing.F) {
 		var rows bytes.Buffer
 		w := newRowWriter(&rows)
 		for _, record := range traffic(rng, source, 30) {
-			if err := split(&record, func(f *flow) error { w.append(f); w.rows++; w.prev = *f; return nil }); err != nil {
+			if err := split(&record, func(f *flow) error { w.append(f); w.rows++; w.prev, w.line = f.key, f.lines[0]; return nil }); err != nil {
 				f.Fatal(err)
 			}
 		}

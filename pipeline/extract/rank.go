@@ -25,14 +25,12 @@ func (r *ranking) add(entity addr, records uint64) {
 	heap.Push(r, ranked{entity, records})
 	if len(r.kept) > r.max {
 		heap.Pop(r)
-		r.cursor++ // until close, the number of those left out
+		r.all = false
 	}
 }
 
 // close ends the choice and makes ready for has.
 func (r *ranking) close() {
-	r.all = r.cursor == 0
-	r.cursor = 0
 	slices.SortFunc(r.kept, func(a, b ranked) int { return a.entity.compare(b.entity) })
 }
 

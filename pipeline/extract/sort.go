@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
+
+	"picket"
 )
 
 // stream gives rows in order. A row is valid until the next call; nil is the end.
@@ -17,15 +20,24 @@ type stream interface {
 // order is a way to sort rows.
 type order struct {
 	compare func(a, b *flow) int
-	// head returns the group and the two addresses that rows are ordered by
-	// before all else.
-	head func(f *flow) (group uint32, first, second addr)
+	head    func(f *flow) ref
 }
 
 // byKey is the order of a part.
-var byKey = order{compareKey, func(f *flow) (uint32, addr, addr) {
-	return uint32(f.hour)<<2 | uint32(f.source), f.ends[0], f.ends[1]
-}}
+var byKey = order{
+	compare: func(a, b *flow) int { return a.key.compare(&b.key) },
+	head: func(f *flow) ref {
+		hour := uint64(int64(f.hour) - minHour)
+		return ref{
+			first:  (hour<<2|uint64(f.source))<<33 | f.ends[0].word(),
+			second: f.ends[1].wordWith(f.ports[0], f.ports[1]),
+			third:  uint32(f.proto)<<24 | uint32(f.minute),
+		}
+	},
+}
+
+// minHour is before every hour of a record.
+const minHour = -maxNanos/(picket.Hour*1_000_000_000) - 1
 
 const (
 	// fanIn bounds the runs and the parts that are merged at once: each holds a
@@ -56,19 +68,22 @@ func (s *slab) grow() (*flow, int) {
 // sorter sorts rows in bounded memory. What goes beyond max rows is spilled to
 // unnamed files in dir as sorted runs.
 type sorter struct {
-	order order
-	max   int
-	dir   string
-	rows  slab
-	refs  []ref
-	runs  []*os.File
+	order  order
+	max    int
+	dir    string
+	rows   slab
+	refs   []ref // of the rows, once sorted
+	sorted bool
+	runs   []*os.File
 }
 
-// ref stands for a row while it is sorted: it holds what decides most
-// comparisons, so that the rows themselves are seldom touched.
+// ref stands for a row while it is sorted. Its words order rows by the first
+// address, then by the second one with the ports, then by protocol and minute,
+// as far as they go: where the addresses are IPv4 that is nearly always all, and
+// the rows themselves are seldom touched.
 type ref struct {
-	first, second uint64 // prefixes of the two addresses
-	group         uint32
+	first, second uint64
+	third         uint32
 	row           uint32
 }
 
@@ -79,6 +94,9 @@ func newSorter(order order, max int, dir string) *sorter {
 // full reports whether the next row needs a spill first.
 func (s *sorter) full() bool { return s.rows.n >= s.max }
 
+// few reports whether there are no more than n rows.
+func (s *sorter) few(n int) bool { return len(s.runs) == 0 && s.rows.n <= n }
+
 // add copies a row.
 func (s *sorter) add(f *flow) error {
 	if s.full() {
@@ -88,13 +106,14 @@ func (s *sorter) add(f *flow) error {
 	}
 	row, _ := s.rows.grow()
 	*row = *f
+	s.sorted = false
 	return nil
 }
 
 // each streams all rows in order, equal ones as they are. It may be called
 // again, but nothing may be added meanwhile.
 func (s *sorter) each() (stream, error) {
-	if s.refs == nil {
+	if !s.sorted {
 		s.sortRows()
 	}
 	memory := &memoryStream{s: s}
@@ -113,14 +132,14 @@ func (s *sorter) reset() {
 	for _, run := range s.runs {
 		run.Close()
 	}
-	s.runs, s.refs, s.rows.n = nil, nil, 0
+	s.runs, s.rows.n, s.sorted = nil, 0, false
 }
 
 func (s *sorter) sortRows() {
-	s.refs = make([]ref, s.rows.n)
+	s.refs = slices.Grow(s.refs[:0], s.rows.n)[:s.rows.n]
 	for i := range s.refs {
-		group, first, second := s.order.head(s.rows.at(i))
-		s.refs[i] = ref{first.prefix(), second.prefix(), group, uint32(i)}
+		s.refs[i] = s.order.head(s.rows.at(i))
+		s.refs[i].row = uint32(i)
 	}
 	slices.SortFunc(s.refs, func(a, b ref) int {
 		if c := a.compare(&b); c != 0 {
@@ -128,49 +147,45 @@ func (s *sorter) sortRows() {
 		}
 		return s.order.compare(s.rows.at(int(a.row)), s.rows.at(int(b.row)))
 	})
+	s.sorted = true
 }
 
-// compare orders by the prefixes as far as they tell the order of the rows, and
-// returns 0 where the rows must be asked.
+// compare orders by the words, and returns 0 where the rows must be asked: an
+// address that is the last word is not told, and so nothing that comes after it.
 func (a *ref) compare(b *ref) int {
 	switch {
-	case a.group != b.group:
-		return cmp.Compare(a.group, b.group)
 	case a.first != b.first:
 		return cmp.Compare(a.first, b.first)
-	case a.first > longestPrefix: // not the whole address: the second one says nothing yet
+	case a.first&lastWord != 0:
+		return 0
+	case a.second != b.second:
+		return cmp.Compare(a.second, b.second)
+	case a.second == math.MaxUint64:
 		return 0
 	}
-	return cmp.Compare(a.second, b.second)
-}
-
-// longestPrefix is the last prefix that is a whole address: IPv4's.
-const longestPrefix = 0xffff_ffff_ffff
-
-// prefix returns 64 bits that order addresses as far as they go. Those of IPv4
-// addresses are exact.
-func (a addr) prefix() uint64 {
-	if a.hi == 0 {
-		return min(a.lo, longestPrefix+1)
-	}
-	return 1<<63 | a.hi>>1
+	return cmp.Compare(a.third, b.third)
 }
 
 // spill writes the rows to a run and forgets them.
 func (s *sorter) spill() error {
+	s.sortRows()
+	err := s.addRun(&memoryStream{s: s})
+	s.rows.n, s.sorted = 0, false
+	return err
+}
+
+// addRun writes a sorted stream to a run.
+func (s *sorter) addRun(in stream) error {
 	if len(s.runs) == fanIn {
 		if err := s.join(); err != nil {
 			return err
 		}
 	}
-	s.sortRows()
-	run, err := writeRun(s.dir, &memoryStream{s: s})
-	if err != nil {
-		return err
+	run, err := writeRun(s.dir, in)
+	if err == nil {
+		s.runs = append(s.runs, run)
 	}
-	s.runs = append(s.runs, run)
-	s.rows.n, s.refs = 0, nil
-	return nil
+	return err
 }
 
 // join makes one run of all.
@@ -349,7 +364,7 @@ func (s *summed) next() (*flow, error) {
 		if s.ahead, err = s.in.next(); err != nil {
 			return nil, err
 		}
-		if s.ahead == nil || compareKey(&s.row, s.ahead) != 0 {
+		if s.ahead == nil || !s.row.same(&s.ahead.key) {
 			return &s.row, nil
 		}
 		s.row.merge(s.ahead)

@@ -55,8 +55,7 @@ func split(r *picket.Record, emit func(*flow) error) error {
 // share moves the part of the total that falls into minute m, overlap of all
 // nanoseconds, out of the row of the first minute into one of its own.
 func (f *flow) share(m int64, total *[2]side, overlap, all uint64) flow {
-	share := flow{source: f.source, proto: f.proto, ends: f.ends, ports: f.ports, iface: f.iface,
-		has: f.has, span: f.span, lines: f.lines}
+	share := flow{key: f.key, has: f.has, span: f.span, lines: f.lines}
 	share.setMinute(m)
 	for i := range total {
 		t, s, rest := &total[i], &share.sides[i], &f.sides[i]
@@ -94,7 +93,8 @@ func whole(r *picket.Record) (flow, error) {
 	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos {
 		return flow{}, fmt.Errorf("record on line %d has a time out of range", r.Line)
 	}
-	row := flow{source: source, iface: r.Interface[:min(len(r.Interface), maxInterface)], has: r.Has, records: 1, lines: [2]uint64{r.Line, r.Line}}
+	row := flow{has: r.Has, records: 1, lines: [2]uint64{r.Line, r.Line}}
+	row.source, row.iface = source, r.Interface[:min(len(r.Interface), maxInterface)]
 	row.setMinute(floorDiv(r.Start, minuteNanos))
 	row.span = uint32(min((max(r.End-r.Start, 0)+secondNanos-1)/secondNanos, picket.Day))
 	row.sides[0].first, row.sides[1].first = never, never

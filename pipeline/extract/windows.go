@@ -12,7 +12,7 @@ import (
 type CloseOptions struct {
 	Source   string  // family of the parts: "vpc", "zeek", "pcap"
 	From, To int64   // Unix seconds, multiples of 60: only minutes in [From, To) count
-	Seconds  []int64 // widths; each divides an hour into whole minutes, or is whole hours
+	Seconds  []int64 // widths; each divides an hour into whole minutes, or a day into whole hours
 
 	// Elapsed returns how many seconds of a window are covered so far; rates
 	// divide by it. nil means all of it that lies in [From, To).
@@ -128,10 +128,10 @@ func widths(seconds []int64) (short, long []int64, err error) {
 		switch {
 		case s >= picket.Minute && s%picket.Minute == 0 && picket.Hour%s == 0:
 			short = append(short, s)
-		case s > picket.Hour && s%picket.Hour == 0 && s <= maxWidth:
+		case s > picket.Hour && s%picket.Hour == 0 && picket.Day%s == 0:
 			long = append(long, s)
 		default:
-			return nil, nil, fmt.Errorf("a window of %d s neither divides an hour nor is a whole number of hours up to a day", s)
+			return nil, nil, fmt.Errorf("a window of %d s neither divides an hour nor is a whole number of hours that divides a day", s)
 		}
 	}
 	if len(seconds) == 0 {
@@ -173,7 +173,10 @@ func (c *closer) hour(parts []Part) error {
 	}
 	defer in.close()
 	c.stats.Parts += uint64(len(parts))
-	talks := &conversations{in: &summed{in: in}, long: &in.long}
+	talks := &conversations{in: in, long: &in.long}
+	if len(parts) > 1 { // in one part no two rows are the same
+		talks.in = &summed{in: in}
+	}
 	for {
 		rows, err := talks.next()
 		if err != nil {
@@ -260,16 +263,6 @@ func (p *pass) slot(f *frame, at int64) int {
 	return f.slot + int((at-p.start)/f.seconds)
 }
 
-// window returns the bounds of a slot.
-func (p *pass) window(slot int) (f *frame, start int64) {
-	for i := range p.frames {
-		if p.frames[i].slot <= slot {
-			f = &p.frames[i]
-		}
-	}
-	return f, p.start + int64(slot-f.slot)*f.seconds
-}
-
 // reach closes the span at hand if the hour lies beyond it.
 func (p *pass) reach(hour int64) error {
 	start := floorDiv(hour, p.span) * p.span
@@ -305,7 +298,10 @@ func (p *pass) flush() error {
 func (p *pass) choose() ([]*ranking, error) {
 	ranks := make([]*ranking, p.slots)
 	for i := range ranks {
-		ranks[i] = &ranking{max: p.MaxEntities}
+		ranks[i] = &ranking{max: p.MaxEntities, all: true}
+	}
+	if p.rows.few(p.MaxEntities) {
+		return ranks, nil
 	}
 	in, err := p.rows.each()
 	if err != nil {
@@ -359,20 +355,23 @@ func (t *tally) window(f *frame, slot int) *window {
 	if w := t.windows[slot]; w != nil && w.open {
 		return w
 	}
-	_, start := t.pass.window(slot)
 	if !t.chosen[slot].has(t.entity) {
-		if t.rest[slot] == nil {
-			t.rest[slot] = &window{}
-			t.rest[slot].begin(f, start, t.Elapsed(start, f.seconds), true)
-		}
-		return t.rest[slot]
+		return t.open(t.rest, f, slot, true)
 	}
-	if t.windows[slot] == nil {
-		t.windows[slot] = &window{}
-	}
-	t.windows[slot].begin(f, start, t.Elapsed(start, f.seconds), false)
 	t.touched = append(t.touched, slot)
-	return t.windows[slot]
+	return t.open(t.windows, f, slot, false)
+}
+
+// open returns a slot's window, begun if it is not.
+func (t *tally) open(windows []*window, f *frame, slot int, rest bool) *window {
+	if windows[slot] == nil {
+		windows[slot] = &window{}
+	}
+	if w := windows[slot]; !w.open {
+		start := t.start + int64(slot-f.slot)*f.seconds
+		w.begin(f, start, t.Elapsed(start, f.seconds), rest)
+	}
+	return windows[slot]
 }
 
 // end emits the windows of the entity at hand.
