@@ -152,7 +152,9 @@ func TestAttacksLookTheirPart(t *testing.T) {
 	f("at 00:00 for 20m scan horizontal", func(l look) bool { return l.targets >= 40 && l.ports == 1 && l.sources == 1 })
 	f("at 00:00 for 20m scan services", func(l look) bool { return l.targets >= 30 && l.ports >= 2 && l.ports <= 23 && l.sources == 1 })
 	f("at 00:00 for 20m scan ping-sweep", func(l look) bool { return l.targets > 100 && l.first.Proto == picket.ProtoICMP })
-	f("at 00:00 for 4h scan slow", func(l look) bool { return l.n >= 6 && l.gap > 30 && l.targets <= 3 && (l.ports > l.n/2 || l.ports >= 60) })
+	f("at 00:00 for 4h scan slow", func(l look) bool {
+		return l.n >= 6 && l.gap > 30 && l.targets <= 3 && (l.ports > l.n/2 || l.ports >= 60)
+	})
 	f("at 00:00 for 4h scan slow-horizontal", func(l look) bool { return l.n >= 8 && l.gap > 25 && l.ports <= 3 && l.targets >= 3 })
 	f("at 00:00 for 5m scan outward", func(l look) bool { return l.n > 200 && l.inside && l.targets > l.n*9/10 && l.ports <= 3 })
 	for kind, s := range services {

@@ -70,9 +70,26 @@ var hints = map[string]string{
 	"at":       "at 10:20 for 5m ddos syn-flood [strength 2] [from host3|outside] [to web1] [every 60s] [jitter 20%]",
 }
 
-// ParseScript reads a script: one statement a line, # starts a comment, times
-// are HH:MM or durations after the start. It returns a *LineError for the first
-// line that it cannot use.
+// ParseScript reads a script: one statement a line, # starts a comment. Times
+// (T) are HH:MM, HH:MM:SS or durations such as 90m or 2d, counted from the start.
+//
+//	seed N                     another seed is another day of the same plan
+//	start RFC3339              2026-03-02T00:00:00Z if left out
+//	duration T                 1h if left out
+//	network PREFIX [hosts N] [servers N] [iot N] [plc N] [ipv6 PREFIX] [cloud]
+//	volume X                   share of the payload beyond 100 kB that is kept, for small captures
+//	capture oneway|midstream   only what the opener sends; or begun amid long conversations
+//	from T for T benign MIX [level X]
+//	at T for T CLASS KIND [strength X] [from WHO] [to WHO] [every T] [jitter P%]
+//
+// Machines are host1, host2, ..., iot1, plc1, and servers by role: web1, db1,
+// file1, app1, mail1, dns1, monitor1, ssh1, backup1, proxy1, then over again with
+// cache, ci and ldap among them. WHO is one of them, an address, a role (one of
+// its machines is chosen), hosts, servers, all, or outside. MIX is one of [Mixes]
+// or a single habit; CLASS and KIND are in [Kinds]. Strength 1 is a typical
+// attack; more is faster, or larger.
+//
+// It returns a *LineError for the first line that it cannot use.
 func ParseScript(r io.Reader) (*Script, error) {
 	s := &Script{Seed: 1, Start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), Duration: time.Hour}
 	lines := bufio.NewScanner(r)
