@@ -78,7 +78,7 @@ func newScanner(v *valuer, b *binned, monotone []int, total cell, scale scale, l
 }
 
 func (s *scanner) floats(c cell) (g, h float64) {
-	return float64(c.g) * s.unitG, float64(c.h) * s.unitH
+	return float64(float64(c.g) * s.unitG), float64(float64(c.h) * s.unitH)
 }
 
 // column looks through the splits of column f, whose cells are given.

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes the Python environments that the e2e tests and benchmarks compare with:
+# .peers/xgb3 and .peers/xgb17, with pinned versions. Runs again for nothing.
+#
+#   sh bench/peers.sh          # for make e2e
+#   sh bench/peers.sh bench    # and lightgbm, catboost and scikit-learn for make bench
+set -eu
+cd "$(dirname "$0")/.."
+
+# venv NAME PACKAGES: makes .peers/NAME if it does not hold exactly PACKAGES.
+venv() {
+	name=$1
+	shift
+	if [ "$(cat ".peers/$name/made" 2>/dev/null)" = "$*" ]; then
+		return
+	fi
+	rm -rf ".peers/$name"
+	python3 -m venv ".peers/$name"
+	".peers/$name/bin/pip" install --quiet --disable-pip-version-check "$@"
+	echo "$*" >".peers/$name/made"
+}
+
+mkdir -p .peers
+venv xgb3 xgboost-cpu==3.2.0 numpy==2.4.6 scipy==1.17.1
+venv xgb17 xgboost==1.7.4 numpy==1.26.4 scipy==1.13.1
+if [ "${1:-}" = bench ]; then
+	venv xgb305 xgboost-cpu==3.0.5 numpy==2.4.6 scipy==1.17.1
+	venv others lightgbm==4.7.0 catboost==1.2.10 scikit-learn==1.9.1
+fi
