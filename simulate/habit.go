@@ -9,6 +9,8 @@ import (
 	"picket"
 )
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // habit is one thing that machines do all day. Each actor draws its own numbers
 // from the ranges, once, and then varies around them.
 type habit struct {
@@ -261,7 +263,7 @@ func (do *doer) send(c Conversation) {
 		c.Delay = do.w.delay(c.Src, c.Dst)
 	}
 	c.End = max(c.End, c.Start+2*c.Delay)
-	c.Hidden = do.h.hidden && do.w.net.cloud || c.Dst.IsMulticast()
+	c.Hidden = do.h.hidden && do.w.net.cloud || c.Dst.IsMulticast() || c.Dst == broadcast
 	c.Habit = do.h.name
 	do.w.emit(c)
 }

@@ -20,16 +20,22 @@ type Truth struct {
 	Packets       uint64
 	Bytes         uint64
 	Share         float64 // of the side's conversations while it lasted, (0, 1]
+	ByteShare     float64 // of its bytes
 	Filled        float64 // share of the span in which some conversation of it went on, at most 1
 }
 
 // Shows reports whether the attack is there to be seen in an average window of
 // the given width inside the row: whether the window holds enough conversations
-// of it to tell them from chance, or one that goes on.
+// of it to tell them from chance, or one that goes on, and they are not drowned
+// in what else the side does.
 func (t *Truth) Shows(seconds int64) bool {
 	span := max(1, t.End-t.Start)
 	each := float64(t.Conversations) * min(1, float64(seconds)/float64(span))
 	want := map[string]float64{picket.ClassDDoS: 1, picket.ClassScan: 4, picket.ClassBruteforce: 4, picket.ClassExfiltration: 1, picket.ClassC2: 3}[t.Class]
+	drowned := max(t.Share, t.ByteShare) < 0.1 || t.Class == picket.ClassC2 && t.Share < 0.2 && seconds < picket.Hour
+	if drowned && t.Attack != nil {
+		return false
+	}
 	return each >= want || t.Filled >= 0.5 && t.Class != picket.ClassScan && t.Class != picket.ClassBruteforce
 }
 
@@ -124,7 +130,7 @@ func (a *Attack) rows(kind picket.Kind, l *ledger) []Truth {
 			Label: picket.Label{Start: t.first / second, End: t.last/second + 1, Class: a.Class, Note: note,
 				Entity: picket.Entity{Kind: kind, ID: addr.String()}},
 			Attack: a, Conversations: t.convs, Packets: t.packets, Bytes: t.bytes,
-			Share: float64(t.convs) / float64(t.convs+t.otherConvs), Filled: min(1, float64(t.busy)/float64(span)),
+			Share: float64(t.convs) / float64(t.convs+t.otherConvs), ByteShare: float64(t.bytes) / float64(max(1, t.bytes+t.otherBytes)), Filled: min(1, float64(t.busy)/float64(span)),
 		})
 	}
 	slices.SortFunc(rows, func(x, y Truth) int {
@@ -141,7 +147,7 @@ func (a *Attack) names(kind picket.Kind, t *tally) bool {
 	case a.Class == picket.ClassDDoS && kind == picket.KindVictim:
 		return t.packets >= 10
 	case a.Class == picket.ClassDDoS:
-		return t.packets >= 100 && t.packets >= uint64(seconds)
+		return t.packets >= 200 && t.packets >= 10*uint64(seconds)
 	case kind == picket.KindActor:
 		return true
 	case a.Class == picket.ClassExfiltration:

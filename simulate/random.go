@@ -30,7 +30,7 @@ var profiles = []profile{
 	{name: "plant", mixes: []string{"plant"}, hosts: span{4, 25}, servers: span{4, 12}, things: span{1, 8}, plcs: span{3, 30}, level: span{0.3, 1.5}, bits: span{20, 24}, hours: span{2, 26}, attacks: span{1, 6}},
 	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{1, 6}},
 	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{1, 6}},
-	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "modbus-long", "files", "intranet"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{4, 24}},
+	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "ssh-quick", "syslog", "modbus-long", "files", "intranet", "upload-inside"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{4, 24}},
 }
 
 // heldOutKinds are kinds of attack that Random leaves to the tests.
