@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
+	"net/netip"
 	"slices"
 
 	"picket"
@@ -92,6 +94,35 @@ func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(second
 		all.Merge(one)
 	}
 	return all, nil
+}
+
+// Talks tells a labeller who talked with whom in the whole bucket, so that under
+// "*" the peers of an attacker stay unlabelled.
+func (p *Pipeline) Talks(ctx context.Context, l *train.Labeller) error {
+	hours := map[slot]bool{}
+	newest, err := p.newestFeatures(ctx, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	for s := range newest {
+		if !s.Day {
+			hours[s] = true
+		}
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(hours), compareSlots) {
+		parts, err := p.parts(ctx, s)
+		if err != nil {
+			return err
+		}
+		o := extract.CloseOptions{Source: s.Source, From: s.Start, To: s.End(), TempDir: p.deps.TempDir}
+		err = extract.Talks(ctx, parts.newest, o, func(a, b netip.Addr, start, end int64) {
+			l.Talked(a.String(), b.String(), start, end)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TruthLabels returns the label rows that a simulation is fair to be judged by at

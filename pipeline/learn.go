@@ -16,12 +16,13 @@ import (
 
 // Learning steers Learn.
 type Learning struct {
-	Name     string         // of the package
-	Data     string         // what it was trained and tested on, in words, for the card
-	Training map[string]any // facts for the manifest: data hashes, scripts, seeds
-	Options  train.Options
-	Seed     uint64
-	Done     func(id picket.BoosterID, fitted *train.Fitted, e *train.Evaluation) // after each booster; may be nil
+	Name       string         // of the package
+	Data       string         // what it was trained and tested on, in words, for the card
+	Training   map[string]any // facts for the manifest: data hashes, scripts, seeds
+	Options    train.Options
+	Categories map[string][]string // text columns of a table, for its booster
+	Seed       uint64
+	Done       func(id picket.BoosterID, fitted *train.Fitted, e *train.Evaluation) // after each booster; may be nil
 }
 
 // Learn fits one booster for each dataset, whose examples are split already, and
@@ -110,6 +111,7 @@ func assemble(lessons []lesson, sets []*picket.Dataset, l Learning) (*train.Pack
 			continue
 		}
 		facts[id.String()] = one.fitted.Facts
+		one.fitted.Booster.Categories = l.Categories
 		pkg.Model.Boosters = append(pkg.Model.Boosters, one.fitted.Booster)
 		pkg.Snapshots[id] = one.snapshot
 		if one.evaluation != nil {

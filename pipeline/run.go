@@ -215,6 +215,9 @@ func (e *execution) dataset(ctx context.Context) (string, error) {
 			return "", err
 		}
 		l := train.NewLabeller(labels)
+		if err := e.p.Talks(ctx, l); err != nil {
+			return "", err
+		}
 		labeller = func(int64) *train.Labeller { return l }
 	}
 	var err error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,15 +23,19 @@ type Play struct {
 }
 
 // RandomPlays returns n plays of random networks. Play i depends on seed and i
-// alone, and formats take turns.
+// alone, and formats take turns. Packets are of small and short networks, as the
+// captures that people keep are.
 func RandomPlays(seed uint64, n int, formats []string) ([]Play, error) {
 	plays := make([]Play, n)
 	for i := range plays {
-		script, err := simulate.Random(seed+uint64(i), "")
+		format, profile := formats[i%len(formats)], ""
+		if strings.HasPrefix(format, "pcap") {
+			profile = "lab"
+		}
+		script, err := simulate.Random(seed+uint64(i), profile)
 		if err != nil {
 			return nil, err
 		}
-		format := formats[i%len(formats)]
 		plays[i] = Play{Name: fmt.Sprintf("random %d %s", seed+uint64(i), format), Script: script, Format: format}
 	}
 	return plays, nil

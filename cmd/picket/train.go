@@ -1,0 +1,260 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"picket"
+	"picket/pipeline"
+	"picket/pipeline/train"
+)
+
+// trainFlags are what "picket train" is told.
+type trainFlags struct {
+	data, labels, label, columns, out  string
+	tables, test, drop, normal, params []string
+	seed                               uint64
+}
+
+func (a *app) trainCommand() *cobra.Command {
+	var f trainFlags
+	c := &cobra.Command{
+		Use: "train", Short: "Raw logs with labels, or a labelled table, in; a model package out",
+		Long: `Trains boosters on raw logs (--data) whose label file has the rows
+start,end,entity_kind,entity,class,note, or one booster on a labelled table
+(--table, which repeats): CSV, gzip, zip or Parquet. Rows are split by time and by
+entity, those of a table by groups of identical rows; a cut-off is set and a
+calibration fitted on splits of their own. --test names tables that are looked at
+once, at the end.`,
+		Args:    exactArgs(0, "no arguments, only flags"),
+		Example: "  picket train --table testdata/tables/flows.csv --label class -o flows.zip",
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case len(f.tables) > 0 && f.data == "":
+				return a.trainTable(c.Context(), f)
+			case f.data != "" && f.labels != "" && len(f.tables) == 0:
+				return a.trainLogs(c.Context(), f)
+			}
+			return usageError(hint(errors.New("nothing to learn from"), "give --data DIR with --labels FILE, or --table FILE with --label COLUMN"))
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.data, "data", "", "folder of raw logs")
+	flags.StringVar(&f.labels, "labels", "", "label file of the raw logs")
+	flags.StringArrayVar(&f.tables, "table", nil, "labelled table; repeats")
+	flags.StringVar(&f.label, "label", "", "column of the table that holds the class")
+	flags.StringSliceVar(&f.drop, "drop", nil, "columns of the table that are not features")
+	flags.StringArrayVar(&f.test, "test", nil, "table, or folder of raw logs, to test on at the end; repeats")
+	flags.StringVar(&f.columns, "columns", "", "file with the table's column names, a line each, where it has no header")
+	flags.StringSliceVar(&f.normal, "normal", nil, "label values that mean normal (default: normal, benign, 0)")
+	flags.StringSliceVar(&f.params, "param", nil, "XGBoost parameter, as eta=0.1; repeats")
+	flags.Uint64Var(&f.seed, "seed", 1, "of splits and training")
+	flags.StringVarP(&f.out, "output", "o", "model.zip", "package to write")
+	return c
+}
+
+func (f trainFlags) options() (train.Options, error) {
+	o := train.Options{Seed: f.seed, Params: map[string]string{}}
+	for _, p := range f.params {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return o, usageError(hint(fmt.Errorf("--param %q", p), "write NAME=VALUE, as --param max_depth=5"))
+		}
+		o.Params[name] = value
+	}
+	return o, nil
+}
+
+// trainLogs learns from raw logs and a label file.
+func (a *app) trainLogs(ctx context.Context, f trainFlags) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	labels, err := a.readLabels(f.labels)
+	if err != nil {
+		return err
+	}
+	w, err := a.workspace(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := w.ingest(ctx, []string{f.data}); err != nil {
+		return err
+	}
+	if err := w.PutLabels(ctx, "labels", labels); err != nil {
+		return err
+	}
+	_, pkg, err := w.Run(ctx, pipeline.RunOptions{
+		Name: "picket-traffic", Seed: f.seed, Train: options, Gate: anything,
+		Report: func(s pipeline.StepState) { a.say("%-9s %-7s %s", s.Name, s.State, s.Detail) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.printEvaluations(pkg); err != nil {
+		return err
+	}
+	return writePackage(f.out, pkg)
+}
+
+// anything lets every candidate pass: who trains by hand reads the evaluation.
+var anything = train.GateOptions{FPR: 1, ECE: 1, Tolerance: 1}
+
+func (a *app) readLabels(path string) ([]picket.Label, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, hint(err, "a label file has the rows start,end,entity_kind,entity,class,note")
+	}
+	defer r.Close()
+	return train.ReadLabels(r, path)
+}
+
+// trainTable learns from a labelled table.
+func (a *app) trainTable(ctx context.Context, f trainFlags) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	o, err := f.tableOptions()
+	if err != nil {
+		return err
+	}
+	table, err := train.ReadTable(f.tables, o)
+	if err != nil {
+		return hint(err, "see \"picket train --help\" for --columns, --drop and --normal")
+	}
+	set := table.Dataset
+	a.say("read %d rows of %d columns, classes %v", len(set.Examples), len(set.Schema.Names), set.Classes)
+	train.GroupIdentical(set)
+	fractions := train.DefaultFractions
+	if len(f.test) > 0 {
+		fractions.Test = 0
+	}
+	train.SplitByGroup(set, fractions, f.seed)
+	options.Threshold = train.ThresholdOptions{Method: train.ThresholdLeaveOut}
+	if len(set.Classes) < 3 {
+		options.Threshold.Method = train.ThresholdBudget
+	}
+	began := time.Now()
+	pkg, err := pipeline.Learn(ctx, []*picket.Dataset{set}, pipeline.Learning{
+		Name: "picket-table", Data: "rows of the table not trained on", Seed: f.seed, Options: options,
+		Categories: table.Categories, Training: map[string]any{"files": table.Files, "label": f.label, "dropped": f.drop},
+	})
+	if err != nil {
+		return err
+	}
+	a.say("trained in %.1f s", time.Since(began).Seconds())
+	if err := a.testTables(pkg, f, o); err != nil {
+		return err
+	}
+	if err := a.printEvaluations(pkg); err != nil {
+		return err
+	}
+	return writePackage(f.out, pkg)
+}
+
+func (f trainFlags) tableOptions() (train.TableOptions, error) {
+	o := train.TableOptions{Label: f.label, Drop: f.drop, Normal: f.normal}
+	if f.label == "" {
+		return o, usageError(hint(errors.New("--table needs --label"), "name the column that holds the class"))
+	}
+	if f.columns == "" {
+		return o, nil
+	}
+	r, err := os.Open(f.columns)
+	if err != nil {
+		return o, err
+	}
+	defer r.Close()
+	o.Columns, err = train.ReadColumns(r, f.columns)
+	return o, err
+}
+
+// testTables measures the package on each test table, once. The last one's
+// evaluation is kept in the package.
+func (a *app) testTables(pkg *train.Package, f trainFlags, o train.TableOptions) error {
+	for _, path := range f.test {
+		e, err := evaluateTable(&pkg.Model, path, o, f.seed)
+		if err != nil {
+			return err
+		}
+		pkg.Evaluations[pkg.Model.Boosters[0].ID] = e
+		if err := a.printReports([]train.Report{e.Picket}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evaluateTable measures a table's model on another table of the same columns.
+func evaluateTable(m *picket.Model, path string, o train.TableOptions, seed uint64) (*train.Evaluation, error) {
+	b := &m.Boosters[0]
+	o.Like, o.Drop = b, nil
+	table, err := train.ReadTable([]string{path}, o)
+	if err != nil {
+		return nil, err
+	}
+	set := table.Dataset
+	set.Booster, set.Schema = b.ID, b.Schema
+	for i := range set.Examples {
+		set.Examples[i].Split = picket.SplitTest
+	}
+	return pipeline.EvaluateOn(m, set, path, seed)
+}
+
+// printEvaluations prints the figures of every booster that was tested.
+func (a *app) printEvaluations(pkg *train.Package) error {
+	var reports []train.Report
+	for i := range pkg.Model.Boosters {
+		if e := pkg.Evaluations[pkg.Model.Boosters[i].ID]; e != nil {
+			reports = append(reports, e.Picket)
+		}
+	}
+	if len(reports) == 0 {
+		a.say("no booster has test rows both normal and malicious: nothing was measured")
+		return nil
+	}
+	return a.printReports(reports)
+}
+
+func (a *app) printReports(reports []train.Report) error {
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "BOOSTER\tTESTED ON\tROWS\tMALICIOUS\tACCURACY\tMACRO F1\tAUC\tRECALL\tFPR\tRECALL AT 1 %\tAT 0.1 %\tECE")
+	for _, r := range reports {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\n", cmp.Or(r.Booster, "table"), r.Data,
+			r.Rows, r.Malicious, r.Accuracy, r.MacroF1, r.AUC, r.Recall, r.FPR, r.RecallAt1, r.RecallAt01, r.Calibration.ECE)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return a.printClasses(reports)
+}
+
+// printClasses prints how each class of the last report was met.
+func (a *app) printClasses(reports []train.Report) error {
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "BOOSTER\tCLASS\tROWS\tDETECTED\tPRECISION\tRECALL\tF1")
+	for _, r := range reports {
+		var names []string
+		for name := range r.Classes {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			c := r.Classes[name]
+			fmt.Fprintf(t, "%s\t%s\t%d\t%.4f\t%.4f\t%.4f\t%.4f\n", r.Booster, oneLine(name), c.Rows, c.Detected, c.Precision, c.Recall, c.F1)
+		}
+	}
+	return t.Flush()
+}
