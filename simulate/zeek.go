@@ -69,6 +69,10 @@ func connRecord(c *Conversation, turned bool) picket.Record {
 	if hasPorts(c.Proto) {
 		r.SrcPort, r.DstPort = c.SrcPort, c.DstPort
 	}
+	if c.Pieces > 1 { // decoders take a whole header off each packet, fragments too
+		r.SrcPayload = min(r.SrcPayload, r.SrcBytes-28*r.SrcPackets)
+		r.DstPayload = min(r.DstPayload, r.DstBytes-28*r.DstPackets)
+	}
 	if turned {
 		r.Src, r.Dst, r.SrcPort, r.DstPort = r.Dst, r.Src, r.DstPort, r.SrcPort
 		r.SrcPackets, r.DstPackets, r.SrcBytes, r.DstBytes = r.DstPackets, r.SrcPackets, r.DstBytes, r.SrcBytes
