@@ -21,7 +21,7 @@ type Fractions struct {
 }
 
 // DefaultFractions keep a fifth of the rows for the test.
-var DefaultFractions = Fractions{Train: 0.5, Validation: 0.15, Calibration: 0.15, Test: 0.2}
+var DefaultFractions = Fractions{Train: 0.6, Validation: 0.1, Calibration: 0.1, Test: 0.2}
 
 var splitNames = [...]string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration, picket.SplitTest}
 
@@ -31,30 +31,65 @@ func (f Fractions) shares() [len(splitNames)]float64 {
 }
 
 // SplitByGroup gives whole groups to splits, so that rows of one entity, one
-// incident or one set of identical rows never part. Groups are taken class by
-// class, rarest first, in an order that the seed decides, each to the split that
-// lacks most rows of that class.
+// incident or one set of identical rows never part. In an order that the seed
+// decides, the first group of each class goes to train and every other one to the
+// split that lacks most rows of its class and, together, of malicious rows: with
+// two incidents a class each split still gets some.
 func SplitByGroup(d *picket.Dataset, f Fractions, seed uint64) {
 	groups := groupsOf(d, seed)
-	shares := f.shares()
-	total, given := map[string]float64{}, map[string]*[len(splitNames)]float64{}
+	const malicious = "\x00malicious" // no class is called so
+	quotas := map[string]*quota{malicious: {}}
 	for _, g := range groups {
-		total[g.class] += float64(len(g.rows))
-		given[g.class] = new([len(splitNames)]float64)
+		if quotas[g.class] == nil {
+			quotas[g.class] = &quota{}
+		}
+		quotas[g.class].total += float64(len(g.rows))
+		if g.class != d.Classes[0] {
+			quotas[malicious].total += float64(len(g.rows))
+		}
 	}
 	for _, g := range groups {
-		at, lack := 0, math.Inf(-1)
-		for i, share := range shares {
-			// A split that is to have some rows and has none yet comes first.
-			if missing := share*total[g.class] - given[g.class][i]; share > 0 && missing > lack {
-				at, lack = i, missing
-			}
+		of := []*quota{quotas[g.class]}
+		if g.class != d.Classes[0] {
+			of = append(of, quotas[malicious])
 		}
-		given[g.class][at] += float64(len(g.rows))
+		at := neediest(of, f.shares())
+		for _, q := range of {
+			q.given[at] += float64(len(g.rows))
+		}
 		for _, row := range g.rows {
 			d.Examples[row].Split = splitNames[at]
 		}
 	}
+}
+
+// quota is how many rows there are of something, and how many each split has.
+type quota struct {
+	total float64
+	given [len(splitNames)]float64
+}
+
+// neediest returns the split that lacks most of its shares; of equals the one that
+// has least. A class begins in train, since what is not learned need not be tested.
+func neediest(of []*quota, shares [len(splitNames)]float64) int {
+	if of[0].given[0] == 0 && shares[0] > 0 {
+		return 0
+	}
+	best, most, least := 0, math.Inf(-1), 0.0
+	for i, share := range shares {
+		if share == 0 {
+			continue
+		}
+		missing, given := 0.0, 0.0
+		for _, q := range of {
+			missing += share - q.given[i]/q.total
+			given += q.given[i]
+		}
+		if missing > most+1e-9 || missing > most-1e-9 && given < least {
+			best, most, least = i, missing, given
+		}
+	}
+	return best
 }
 
 // rowGroup is the rows of one group, with the rarest class among them.
