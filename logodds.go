@@ -2,6 +2,14 @@ package picket
 
 import "math"
 
+// Narrow writes a row's values as the float32 that trees compare. What is too large
+// for one becomes the largest, since XGBoost refuses infinity; NaN stays missing.
+func Narrow(values []float64, row []float32) {
+	for i, v := range values {
+		row[i] = float32(max(min(v, math.MaxFloat32), -math.MaxFloat32))
+	}
+}
+
 // LogOdds turns a booster's raw margins into its malicious margin, the log-odds
 // of not being of class 0: log((1-p0)/p0). A binary booster has one margin, and
 // it is that. Of softmax margins it is log(Σ exp(m[1:])) - m[0], with the largest

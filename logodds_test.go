@@ -89,3 +89,11 @@ func TestProbabilityNeverFalls(t *testing.T) {
 	f(steps, 9, 0.9)
 	f(steps, 0.05, 0.4)
 }
+
+func TestNarrow(t *testing.T) {
+	row := make([]float32, 4)
+	Narrow([]float64{math.Inf(1), -1e300, math.NaN(), 0.1}, row)
+	if row[0] != math.MaxFloat32 || row[1] != -math.MaxFloat32 || row[2] == row[2] || row[3] != 0.1 {
+		t.Errorf("%v", row)
+	}
+}

@@ -142,7 +142,7 @@ func (s *Scorer) ScoreInto(score *picket.Score, detector string, f *picket.Featu
 	}
 	room := b.rooms.Get().(*room)
 	defer b.rooms.Put(room)
-	narrow(room.row, f.Values)
+	picket.Narrow(f.Values, room.row)
 	b.trees.Margin(room.row, room.margins)
 	score.Booster, score.Classes, score.Threshold = b.ID, b.Classes, b.Threshold.Margin
 	score.Margin = picket.LogOdds(room.margins)
@@ -163,14 +163,6 @@ func (s *Scorer) find(detector string, f *picket.Features) *booster {
 		return b
 	}
 	return s.boosters[picket.BoosterID{Detector: detector}]
-}
-
-// narrow writes values as the float32 that trees compare; what is too large for
-// one becomes the largest, since XGBoost refuses infinity.
-func narrow(row []float32, values []float64) {
-	for i, v := range values {
-		row[i] = float32(max(min(v, math.MaxFloat32), -math.MaxFloat32))
-	}
 }
 
 // explain returns the contributions of the row in room, most moving first, ties by name.

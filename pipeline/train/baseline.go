@@ -119,7 +119,7 @@ func (b *Baseline) Learn(f *picket.Features) error {
 	}
 	u.First, u.Last, u.Limit = min(u.First, f.Start), max(u.Last, f.End()), 0
 	row := make([]float32, len(f.Values))
-	narrow(row, f.Values)
+	picket.Narrow(f.Values, row)
 	hash := hashRow(f)
 	hour := hourOf(f)
 	u.Hours[hour].add(hash, hour, row, hourRows)
@@ -253,7 +253,7 @@ func (b *Baseline) Unusual(f *picket.Features) (unusual Unusual, ok bool) {
 		own = e.spreads
 	}
 	row := make([]float32, len(f.Values))
-	narrow(row, f.Values)
+	picket.Narrow(f.Values, row)
 	unusual.Limit = u.Limit
 	var departures []float64
 	unusual.Degree, departures = degree(row, own, network)

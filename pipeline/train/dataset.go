@@ -34,7 +34,7 @@ func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error 
 		if weights {
 			line = strconv.AppendFloat(append(line, ','), e.Weight, 'g', -1, 32)
 		}
-		narrow(row, e.Values)
+		picket.Narrow(e.Values, row)
 		for _, v := range row {
 			if line = append(line, ','); !math.IsNaN(float64(v)) {
 				line = strconv.AppendFloat(line, float64(v), 'g', -1, 32)

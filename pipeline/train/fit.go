@@ -162,7 +162,7 @@ func trainData(d *picket.Dataset, split string) (gbdt.TrainData, error) {
 		if len(rows[i].Values) != cols {
 			return data, fmt.Errorf("%s row %d has %d values, the schema has %d", split, i+1, len(rows[i].Values), cols)
 		}
-		narrow(values[i*cols:(i+1)*cols], rows[i].Values)
+		picket.Narrow(rows[i].Values, values[i*cols:(i+1)*cols])
 		data.Labels[i] = float32(class)
 		weights[class] += rows[i].Weight
 	}

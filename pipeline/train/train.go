@@ -11,7 +11,6 @@ package train
 
 import (
 	"fmt"
-	"math"
 
 	"picket"
 	"picket/gbdt"
@@ -51,7 +50,7 @@ func Score(b *picket.Booster, model *gbdt.Model, examples []picket.Example) ([]S
 		if len(e.Values) != len(row) {
 			return nil, fmt.Errorf("score with booster %s: row %d has %d values, its schema %s has %d", b.ID, i+1, len(e.Values), b.Schema.Hash, len(row))
 		}
-		narrow(row, e.Values)
+		picket.Narrow(e.Values, row)
 		model.Margin(row, margins)
 		margin := picket.LogOdds(margins)
 		scored[i] = Scored{
@@ -89,12 +88,4 @@ func best(classes []string, margins []float32) string {
 		}
 	}
 	return classes[at]
-}
-
-// narrow writes values as the float32 that trees compare; what is too large for
-// one becomes the largest, since XGBoost refuses infinity.
-func narrow(row []float32, values []float64) {
-	for i, v := range values {
-		row[i] = float32(max(min(v, math.MaxFloat32), -math.MaxFloat32))
-	}
 }
