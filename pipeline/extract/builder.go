@@ -106,7 +106,7 @@ func (b *Builder) add(f *flow) error {
 	if 2*b.rows.rows.n >= len(b.index) {
 		b.rehash(2 * len(b.index))
 	}
-	slot := b.slot(f)
+	slot := b.slot(f, b.last.hash)
 	if at := b.index[slot]; at != 0 {
 		b.rows.rows.at(int(at) - 1).merge(f)
 		return nil
@@ -134,9 +134,9 @@ func (b *Builder) note(f *flow) {
 const sourceVPC = 0
 
 // slot returns where the row's key is in the index, or where it belongs.
-func (b *Builder) slot(f *flow) int {
+func (b *Builder) slot(f *flow, iface uint64) int {
 	mask := uint64(len(b.index) - 1)
-	for i := b.hash(f) & mask; ; i = (i + 1) & mask {
+	for i := hash(f, iface) & mask; ; i = (i + 1) & mask {
 		at := b.index[i]
 		if at == 0 || b.rows.rows.at(int(at)-1).same(&f.key) {
 			return int(i)
@@ -147,7 +147,8 @@ func (b *Builder) slot(f *flow) int {
 func (b *Builder) rehash(size int) {
 	b.index = make([]uint32, size)
 	for i := range b.rows.rows.n {
-		b.index[b.slot(b.rows.rows.at(i))] = uint32(i) + 1
+		row := b.rows.rows.at(i)
+		b.index[b.slot(row, maphash.String(b.seed, row.iface))] = uint32(i) + 1
 	}
 }
 
@@ -168,10 +169,10 @@ func (b *Builder) intern(f *flow) {
 	f.iface = b.last.text
 }
 
-// hash is seeded, so that nobody can choose addresses that collide. It decides
-// no output.
-func (b *Builder) hash(f *flow) uint64 {
-	h := mix(f.ends[0].lo^b.last.hash, f.ends[1].lo^f.ends[0].hi)
+// hash takes the seeded hash of the row's interface, so that nobody can choose
+// addresses that collide. It decides no output.
+func hash(f *flow, iface uint64) uint64 {
+	h := mix(f.ends[0].lo^iface, f.ends[1].lo^f.ends[0].hi)
 	h = mix(h^f.ends[1].hi, uint64(f.ports[0])<<48|uint64(f.ports[1])<<32|uint64(uint32(f.hour)))
 	return mix(h, uint64(f.minute)<<16|uint64(f.proto)<<8|uint64(f.source))
 }

@@ -158,3 +158,23 @@ func TestScanIsNotDDoS(t *testing.T) {
 		}
 	}
 }
+
+// TestBuilderInterfaces feeds the same rows of many interfaces twice, across
+// several growths of the index: each must be found again.
+func TestBuilderInterfaces(t *testing.T) {
+	var records []picket.Record
+	for range 2 {
+		for i := range 4000 {
+			r := vpc(int64(i%60), "10.0.0.1", uint16(1024+i), "10.0.0.2", 443, 3, 400, 0)
+			r.Interface = fmt.Sprintf("eni-%d", i%7)
+			records = append(records, r)
+		}
+	}
+	var kept uint64
+	for _, f := range closeAll(t, build(t, Options{}, "raw/a", records), options(picket.SourceVPC, picket.Hour)) {
+		kept = max(kept, f.Flows)
+	}
+	if kept != 4000 {
+		t.Errorf("%d flows, want 4000", kept)
+	}
+}

@@ -94,10 +94,10 @@ var webPorts = map[uint16]bool{80: true, 443: true, 8000: true, 8080: true, 8443
 
 // amplifierPorts are the UDP ports whose services answer with far more than
 // they are asked: echo, QOTD, chargen, DNS, TFTP, portmap, NTP, NetBIOS, SNMP,
-// LDAP, ISAKMP, RIP, SSDP, ARD, WS-Discovery, CoAP, mDNS, SIP, Memcached and
+// LDAP, ISAKMP (500 and 4500), RIP, SSDP, ARD, WS-Discovery, CoAP, mDNS, SIP, Memcached and
 // game servers (US-CERT TA14-017A).
 var amplifierPorts = map[uint16]bool{7: true, 17: true, 19: true, 53: true, 69: true, 111: true, 123: true, 137: true,
-	161: true, 389: true, 500: true, 520: true, 1900: true, 3283: true, 3702: true, 5060: true, 5353: true, 5683: true,
+	161: true, 389: true, 500: true, 520: true, 1900: true, 3283: true, 3702: true, 4500: true, 5060: true, 5353: true, 5683: true,
 	11211: true, 27015: true}
 
 // add counts what does not need whole conversations.
