@@ -41,8 +41,10 @@ func NewBuilder(o Options) *Builder {
 	if o.MaxRows <= 0 {
 		o.MaxRows = DefaultMaxRows
 	}
+	seed := maphash.MakeSeed()
 	return &Builder{
-		seed:  maphash.MakeSeed(),
+		seed:  seed,
+		last:  name{hash: maphash.String(seed, "")},
 		rows:  newSorter(byKey, o.MaxRows, o.TempDir),
 		index: make([]uint32, 1<<10),
 		parts: map[PartID]*longInterfaces{},

@@ -84,21 +84,37 @@ const (
 	classes
 )
 
-// loginPorts are the TCP ports of services that ask for a password: FTP, SSH,
-// telnet, POP3, IMAP, SMB, SMTP submission, IMAPS, POP3S, SQL Server, MySQL,
-// RDP, PostgreSQL, VNC, WinRM.
-var loginPorts = map[uint16]bool{21: true, 22: true, 23: true, 110: true, 143: true, 445: true, 587: true, 993: true,
-	995: true, 1433: true, 3306: true, 3389: true, 5432: true, 5900: true, 5985: true}
+// loginPort reports whether a TCP port is of a service that asks for a password:
+// FTP, SSH, telnet, POP3, IMAP, SMB, submission, IMAPS, POP3S, SQL Server,
+// MySQL, RDP, PostgreSQL, VNC, WinRM.
+func loginPort(port uint16) bool {
+	switch port {
+	case 21, 22, 23, 110, 143, 445, 587, 993, 995, 1433, 3306, 3389, 5432, 5900, 5985:
+		return true
+	}
+	return false
+}
 
-var webPorts = map[uint16]bool{80: true, 443: true, 8000: true, 8080: true, 8443: true}
+// webPort reports whether a port is of the web.
+func webPort(port uint16) bool {
+	switch port {
+	case 80, 443, 8000, 8080, 8443:
+		return true
+	}
+	return false
+}
 
-// amplifierPorts are the UDP ports whose services answer with far more than
-// they are asked: echo, QOTD, chargen, DNS, TFTP, portmap, NTP, NetBIOS, SNMP,
-// LDAP, ISAKMP (500 and 4500), RIP, SSDP, ARD, WS-Discovery, CoAP, mDNS, SIP, Memcached and
-// game servers (US-CERT TA14-017A).
-var amplifierPorts = map[uint16]bool{7: true, 17: true, 19: true, 53: true, 69: true, 111: true, 123: true, 137: true,
-	161: true, 389: true, 500: true, 520: true, 1900: true, 3283: true, 3702: true, 4500: true, 5060: true, 5353: true, 5683: true,
-	11211: true, 27015: true}
+// amplifierPort reports whether a UDP port is of a service that answers with far
+// more than it is asked: echo, QOTD, chargen, DNS, TFTP, portmap, NTP, NetBIOS,
+// SNMP, LDAP, ISAKMP, RIP, SSDP, ARD, WS-Discovery, NAT-T, SIP, mDNS, CoAP,
+// Memcached, game servers (US-CERT TA14-017A).
+func amplifierPort(port uint16) bool {
+	switch port {
+	case 7, 17, 19, 53, 69, 111, 123, 137, 161, 389, 500, 520, 1900, 3283, 3702, 4500, 5060, 5353, 5683, 11211, 27015:
+		return true
+	}
+	return false
+}
 
 // add counts what does not need whole conversations.
 func (s *sums) add(v *view) {
@@ -116,7 +132,7 @@ func (s *sums) add(v *view) {
 		s.rejected += uint64(v.rejected)
 	}
 	s.asked = add64(s.asked, v.asked.bytes)
-	if v.proto == picket.ProtoUDP && amplifierPorts[v.clientPort] {
+	if v.proto == picket.ProtoUDP && amplifierPort(v.clientPort) {
 		s.amplified = add64(s.amplified, v.asked.bytes)
 	}
 	if v.has&picket.HasPackets != 0 {
@@ -186,8 +202,8 @@ func (s *sums) countFlags(c *conversation) {
 func (s *sums) countPort(c *conversation) {
 	tcp := c.proto == picket.ProtoTCP
 	for class, is := range [classes]bool{
-		classLogin: tcp && loginPorts[c.servicePort],
-		classWeb:   webPorts[c.servicePort],
+		classLogin: tcp && loginPort(c.servicePort),
+		classWeb:   webPort(c.servicePort),
 		classDNS:   c.servicePort == 53 || c.servicePort == 853,
 		classLow:   c.servicePort < 1024,
 	} {
@@ -195,7 +211,7 @@ func (s *sums) countPort(c *conversation) {
 			s.class[class]++
 		}
 	}
-	if tcp && loginPorts[c.servicePort] {
+	if tcp && loginPort(c.servicePort) {
 		s.login.add(add64(c.asked[0], c.replied[0]), add64(c.asked[1], c.replied[1]))
 	}
 }

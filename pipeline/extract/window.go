@@ -138,7 +138,7 @@ func (w *window) endConversation() {
 	w.target.flows++
 	w.peer.flows++
 	w.subnet.flows++
-	if c.proto == picket.ProtoTCP && loginPorts[c.servicePort] {
+	if c.proto == picket.ProtoTCP && loginPort(c.servicePort) {
 		w.target.logins++
 	}
 	if c.hasPorts() {
