@@ -2,8 +2,6 @@ package train
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"math"
@@ -48,32 +46,4 @@ func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error 
 		return fmt.Errorf("write %s split of %s: %w", split, d.Booster, err)
 	}
 	return nil
-}
-
-// DatasetManifest describes a dataset beside its files.
-type DatasetManifest struct {
-	ID      string                    `json:"id"` // hash of schema, classes and of every split's rows
-	Booster picket.BoosterID          `json:"booster"`
-	Schema  picket.Schema             `json:"schema"`
-	Classes []string                  `json:"classes"`
-	Rows    map[string]map[string]int `json:"rows"`   // by split and class
-	SHA256  map[string]string         `json:"sha256"` // of WriteCSV's bytes, with weights, by split
-	Method  string                    `json:"split"`  // how rows were parted, in words
-}
-
-// NewManifest hashes a dataset that is split.
-func NewManifest(d *picket.Dataset, method string) (DatasetManifest, error) {
-	m := DatasetManifest{Booster: d.Booster, Schema: d.Schema, Classes: d.Classes, Rows: countRows(d), SHA256: map[string]string{}, Method: method}
-	whole := sha256.New()
-	fmt.Fprintf(whole, "%s\n%s\n%q\n", d.Booster, d.Schema.Hash, d.Classes)
-	for _, split := range splitNames {
-		hash := sha256.New()
-		if err := WriteCSV(hash, d, split, true); err != nil {
-			return m, err
-		}
-		m.SHA256[split] = hex.EncodeToString(hash.Sum(nil))
-		fmt.Fprintf(whole, "%s %s\n", split, m.SHA256[split])
-	}
-	m.ID = hex.EncodeToString(whole.Sum(nil))
-	return m, nil
 }

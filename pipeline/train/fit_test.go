@@ -95,7 +95,7 @@ func TestShuffledLabelsTeachNothing(t *testing.T) {
 }
 
 // Weights that are not whole make every sum depend on its order.
-func TestBuildTwiceGivesTheSameBytes(t *testing.T) {
+func TestFitTwiceGivesTheSameBytes(t *testing.T) {
 	var archives [2]bytes.Buffer
 	for i := range archives {
 		d := drawn(300, 1)
@@ -103,19 +103,17 @@ func TestBuildTwiceGivesTheSameBytes(t *testing.T) {
 			d.Examples[j].Weight = 1 / float64(1+j%7)
 		}
 		SplitByGroup(d, DefaultFractions, 1)
-		p, err := Build(context.Background(), "drawn", []*picket.Dataset{d}, Options{Params: quick, Seed: 1}, map[string]any{"data": "drawn"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(p.Evaluations) != 1 || len(p.Snapshots) != 1 {
-			t.Fatalf("%d evaluations and %d snapshots", len(p.Evaluations), len(p.Snapshots))
+		f := fitted(t, d)
+		p := Package{
+			Model:       picket.Model{Name: "drawn", Boosters: []picket.Booster{f.Booster}},
+			Evaluations: map[picket.BoosterID]*Evaluation{d.Booster: evaluated(t, f, d, picket.SplitTest)},
 		}
 		if err := p.Write(&archives[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if !bytes.Equal(archives[0].Bytes(), archives[1].Bytes()) {
-		t.Error("two builds of the same rows and seed differ")
+		t.Error("two fits of the same rows and seed differ")
 	}
 }
 

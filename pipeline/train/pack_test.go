@@ -53,6 +53,18 @@ func TestPackageRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(p, got, cmpopts.IgnoreFields(Evaluation{}, "Binary", "Multiclass")); diff != "" {
 		t.Error(diff)
 	}
+	fresh := drawn(50, 9).Examples
+	before, err := ScoreBooster(&p.Model.Boosters[0], fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := ScoreBooster(&got.Model.Boosters[0], fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Error(diff)
+	}
 	var again bytes.Buffer
 	if err := got.Write(&again); err != nil {
 		t.Fatal(err)

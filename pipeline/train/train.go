@@ -10,6 +10,7 @@
 package train
 
 import (
+	"bytes"
 	"fmt"
 
 	"picket"
@@ -59,6 +60,15 @@ func Score(b *picket.Booster, model *gbdt.Model, examples []picket.Example) ([]S
 		}
 	}
 	return scored, nil
+}
+
+// ScoreBooster is Score for a booster as a package holds it.
+func ScoreBooster(b *picket.Booster, examples []picket.Example) ([]Scored, error) {
+	model, err := gbdt.Read(bytes.NewReader(b.Trees))
+	if err != nil {
+		return nil, fmt.Errorf("score with booster %s: %w", b.ID, err)
+	}
+	return Score(b, model, examples)
 }
 
 // scenario is the incident of a row; the groups of a table are no incidents.
