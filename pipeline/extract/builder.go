@@ -239,13 +239,3 @@ func (w *partsWriter) close() error {
 	w.infos = append(w.infos, w.part.info)
 	return nil
 }
-
-// WriteEmpty writes a part without rows. It stands for an hour that an earlier
-// version of a raw object filled and the present one does not.
-func WriteEmpty(w io.Writer, id PartID) error {
-	part, err := newPartWriter(w, id, &longInterfaces{})
-	if err != nil {
-		return err
-	}
-	return part.finish()
-}

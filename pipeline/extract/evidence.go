@@ -2,11 +2,8 @@ package extract
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"picket"
 )
@@ -25,57 +22,13 @@ type ConversationRow struct {
 	FirstLine, LastLine        uint64 // of that object
 }
 
-// Evidence returns what a window rests on: the raw objects with the lines in
-// between which they tell of its entity, sorted by key, and its largest
-// conversation rows, at most limit, largest first. Evidence.Flows counts
-// conversations per hour. The parts must be those that the window was closed
-// over; parts of other hours are not read. The remainder row has no evidence.
-func Evidence(ctx context.Context, parts []Part, w picket.Window, limit int) ([]picket.Evidence, []ConversationRow, error) {
-	source, _, _ := strings.Cut(w.Source, "/")
-	o := CloseOptions{Source: source, From: floorDiv(w.Start, picket.Hour) * picket.Hour,
-		To: (floorDiv(w.End()-1, picket.Hour) + 1) * picket.Hour}
-	if _, err := sourceNumber(source); err != nil {
-		return nil, nil, fmt.Errorf("evidence of %s: %w", w, err)
-	}
-	e := &evidence{ctx: ctx, window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}}
-	for _, hour := range byHour(parts, o) {
-		if err := e.hour(hour, o); err != nil {
-			return nil, nil, fmt.Errorf("evidence of %s: %w", w, err)
-		}
-	}
-	return e.list(), e.rows, nil
-}
-
+// evidence gathers what one window rests on.
 type evidence struct {
-	ctx     context.Context
 	window  picket.Window
-	limit   int
+	limit   int // of rows
 	objects map[[2]string]*picket.Evidence
 	rows    []ConversationRow
-	peers   map[addr]uint64 // conversations with each; see Proofs
-}
-
-func (e *evidence) hour(parts []Part, o CloseOptions) error {
-	in, err := openHour(parts, o, true)
-	if err != nil {
-		return err
-	}
-	defer in.close()
-	witness := &witness{in: in, from: e.window.Start, to: e.window.End()}
-	talks := &conversations{in: &summed{in: witness}, long: &in.long}
-	for {
-		rows, err := talks.next()
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			return e.ctx.Err()
-		}
-		told := witness.told(&rows[0])
-		if see(&rows[0], e.window.Entity.Kind).entity.String() == e.window.Entity.ID {
-			e.take(rows, told, parts)
-		}
-	}
+	peers   map[addr]uint64 // conversations per hour with each
 }
 
 // take notes a conversation of the entity, and reports whether any of it lies in

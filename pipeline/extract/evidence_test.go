@@ -13,7 +13,7 @@ import (
 	"picket"
 )
 
-func TestEvidence(t *testing.T) {
+func TestProofs(t *testing.T) {
 	record := func(line uint64, second int64, sport uint16, octets uint64) picket.Record {
 		r := vpc(second, "198.51.100.7", sport, "10.0.0.1", 22, 10, octets, picket.FlagSYN)
 		r.Line = line
@@ -26,10 +26,11 @@ func TestEvidence(t *testing.T) {
 		build(t, Options{}, "raw/c", []picket.Record{other}))
 	f := func(w picket.Window, limit int, want string) {
 		t.Helper()
-		objects, rows, err := Evidence(context.Background(), parts, w, limit)
+		proofs, err := Proofs(context.Background(), parts, []picket.Window{w}, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
+		objects, rows := proofs[0].Evidence, proofs[0].Rows
 		var s strings.Builder
 		for _, o := range objects {
 			fmt.Fprintf(&s, "%s %s %d-%d %d; ", o.Object, o.Version, o.FirstLine, o.LastLine, o.Flows)
@@ -39,7 +40,7 @@ func TestEvidence(t *testing.T) {
 				r.Object, r.FirstLine, r.LastLine)
 		}
 		if s.String() != want {
-			t.Errorf("evidence of %v:\n%s\nwant\n%s", w, s.String(), want)
+			t.Errorf("proof of %v:\n%s\nwant\n%s", w, s.String(), want)
 		}
 	}
 	actor := picket.Entity{Kind: picket.KindActor, ID: "198.51.100.7"}
@@ -54,23 +55,35 @@ func TestEvidence(t *testing.T) {
 	f(picket.Window{Entity: picket.Entity{Kind: picket.KindVictim, ID: picket.Rest}, Start: t0, Seconds: 60, Source: "vpc/60"}, 9, "")
 }
 
-// TestEvidenceFitsTheWindow wants the rows of the evidence to add up to the
+// TestProofsFitTheWindows wants the rows of the evidence to add up to the
 // window, however many parts there are.
-func TestEvidenceFitsTheWindow(t *testing.T) {
+func TestProofsFitTheWindows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 24))
 	records := traffic(rng, picket.SourceVPC, 2*fanIn)
 	parts := cut(t, rng, t.TempDir(), records, fanIn+5, 1000)
-	for _, f := range closeAll(t, parts, options("vpc", 3600)) {
-		objects, rows, err := Evidence(context.Background(), parts, f.Window, 1e6)
-		if err != nil {
-			t.Fatal(err)
-		}
+	all := closeAll(t, parts, options("vpc", 3600))
+	windows := make([]picket.Window, len(all))
+	for i := range all {
+		windows[i] = all[i].Window
+	}
+	proofs, err := Proofs(context.Background(), parts, windows, 1e6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range all {
 		var bytes float64
-		for _, r := range rows {
+		for _, r := range proofs[i].Rows {
 			bytes += float64(r.ActorBytes + r.VictimBytes)
 		}
-		if want := value(t, &f, "bytes_per_flow") * float64(f.Flows); math.Abs(bytes-want) > 1e-6*want || len(objects) == 0 {
-			t.Errorf("%v: rows of %v bytes in %d objects, the window has %v", f.Window, bytes, len(objects), want)
+		if want := value(t, &f, "bytes_per_flow") * float64(f.Flows); math.Abs(bytes-want) > 1e-6*want || len(proofs[i].Evidence) == 0 {
+			t.Errorf("%v: rows of %v bytes in %d objects, the window has %v", f.Window, bytes, len(proofs[i].Evidence), want)
+		}
+		var flows uint64
+		for _, p := range proofs[i].Peers {
+			flows += p.Flows
+		}
+		if flows != f.Flows || float64(len(proofs[i].Peers)) != value(t, &f, "peers") {
+			t.Errorf("%v: peers %v, the window has %d flows", f.Window, proofs[i].Peers, f.Flows)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func TestRowsComeBack(t *testing.T) {
 func TestEmptyPart(t *testing.T) {
 	var b bytes.Buffer
 	id := PartID{t0, picket.SourceVPC}
-	if err := WriteEmpty(&b, id); err != nil {
+	if err := WriteEmptyPart(&b, id); err != nil {
 		t.Fatal(err)
 	}
 	if all := closeAll(t, []Part{asPart(id, "raw/a", b.Bytes())}, options("vpc", 60)); len(all) != 0 {
@@ -223,7 +223,7 @@ func FuzzPart(f *testing.F) {
 		f.Add(b, source)
 	}
 	var empty bytes.Buffer
-	if err := WriteEmpty(&empty, PartID{t0, "vpc"}); err != nil {
+	if err := WriteEmptyPart(&empty, PartID{t0, "vpc"}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(empty.Bytes(), "vpc")

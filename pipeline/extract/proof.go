@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -29,23 +30,30 @@ const (
 	maxPeerCount = 1 << 16 // peers of a window that are counted; a flood's sources beyond are all alike
 )
 
-// Proofs returns the evidence of many windows of one source in one reading of
-// the parts; see Evidence.
+// Proofs returns what each of some windows of one source rests on, in one
+// reading of the parts: the raw objects with the lines in between which they tell
+// of its entity, sorted by key; its largest conversation rows, at most limit,
+// largest first; its largest peers. Evidence.Flows counts conversations per hour.
+// The parts must be those that the windows were closed over; parts of other hours
+// are not read. The remainder row has no proof.
 func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit int) ([]Proof, error) {
 	if len(windows) == 0 {
 		return nil, nil
 	}
 	family, _, _ := strings.Cut(windows[0].Source, "/")
 	o := CloseOptions{Source: family, From: windows[0].Start, To: windows[0].End()}
-	court := &court{ctx: ctx, cases: map[picket.Entity][]*evidence{}}
+	court := &court{ctx: ctx, cases: map[role][]*evidence{}}
 	all := make([]*evidence, len(windows))
 	for i, w := range windows {
 		if f, _, _ := strings.Cut(w.Source, "/"); f != family {
 			return nil, fmt.Errorf("proofs: %s is not of source %s", w, family)
 		}
 		o.From, o.To = min(o.From, w.Start), max(o.To, w.End())
-		all[i] = &evidence{ctx: ctx, window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]uint64{}}
-		court.cases[w.Entity] = append(court.cases[w.Entity], all[i])
+		all[i] = &evidence{window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]uint64{}}
+		if ip, err := netip.ParseAddr(w.Entity.ID); err == nil {
+			key := role{w.Entity.Kind, toAddr(ip)}
+			court.cases[key] = append(court.cases[key], all[i])
+		}
 	}
 	o.From = floorDiv(o.From, picket.Hour) * picket.Hour
 	o.To = (floorDiv(o.To-1, picket.Hour) + 1) * picket.Hour
@@ -64,7 +72,13 @@ func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit in
 // court hears the conversations of an hour for all windows at once.
 type court struct {
 	ctx   context.Context
-	cases map[picket.Entity][]*evidence
+	cases map[role][]*evidence
+}
+
+// role is an entity in the form that rows have it.
+type role struct {
+	kind picket.Kind
+	addr addr
 }
 
 func (c *court) hour(parts []Part, o CloseOptions) error {
@@ -86,7 +100,7 @@ func (c *court) hour(parts []Part, o CloseOptions) error {
 		told := witness.told(&rows[0])
 		for _, kind := range []picket.Kind{picket.KindActor, picket.KindVictim} {
 			v := see(&rows[0], kind)
-			for _, e := range c.cases[picket.Entity{Kind: kind, ID: v.entity.String()}] {
+			for _, e := range c.cases[role{kind, v.entity}] {
 				if e.take(rows, told, parts) {
 					e.meet(v.peer)
 				}
