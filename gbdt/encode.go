@@ -39,6 +39,7 @@ func (m *Model) WriteUBJ(w io.Writer) error {
 // encode writes the fields that XGBoost 1.7.4 needs, in the order of 3.x. The base
 // score is a scalar: 1.7.4 misreads the vector that 3.x would write.
 func (m *Model) encode(e encoder) error {
+	m = m.scalarBase()
 	e.object()
 	e.key("learner")
 	e.object()
@@ -69,6 +70,23 @@ func (m *Model) encode(e encoder) error {
 	e.endArray()
 	e.endObject()
 	return e.flush()
+}
+
+// scalarBase returns m, or where each class has a base score of its own a model
+// with one score that has them in the leaves of the first round instead: its
+// margins may differ in the last bit.
+func (m *Model) scalarBase() *Model {
+	if len(m.scores) == 1 || len(m.trees) == 0 {
+		return m
+	}
+	c := m.clone()
+	c.setBase([]float32{0.5})
+	for i := range m.classes * m.parallel {
+		t := &c.trees[i]
+		t.nodes = slices.Clone(t.nodes)
+		t.shift((m.base[t.class] - c.base[t.class]) / float32(m.parallel))
+	}
+	return c
 }
 
 // scoreText is the base score as a scalar if one will do, else as 3.1's list.

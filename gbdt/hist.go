@@ -1,9 +1,6 @@
 package gbdt
 
-import (
-	"encoding/binary"
-	"sync"
-)
+import "sync"
 
 // entry is a row with its rounded gradient: row in bits 0 to 31, hessian in 32 to
 // 47, signed gradient in 48 to 63.
@@ -37,38 +34,37 @@ type histogram struct {
 func (t *tile) addWide(entries []entry, rows [][16]uint8) {
 	for _, e := range entries {
 		v, row := e.packed(), &rows[e.row()]
-		a, b := binary.LittleEndian.Uint64(row[:8]), binary.LittleEndian.Uint64(row[8:])
-		t[0][uint8(a)] += v
-		t[1][uint8(a>>8)] += v
-		t[2][uint8(a>>16)] += v
-		t[3][uint8(a>>24)] += v
-		t[4][uint8(a>>32)] += v
-		t[5][uint8(a>>40)] += v
-		t[6][uint8(a>>48)] += v
-		t[7][uint8(a>>56)] += v
-		t[8][uint8(b)] += v
-		t[9][uint8(b>>8)] += v
-		t[10][uint8(b>>16)] += v
-		t[11][uint8(b>>24)] += v
-		t[12][uint8(b>>32)] += v
-		t[13][uint8(b>>40)] += v
-		t[14][uint8(b>>48)] += v
-		t[15][uint8(b>>56)] += v
+		t[0][row[0]] += v
+		t[1][row[1]] += v
+		t[2][row[2]] += v
+		t[3][row[3]] += v
+		t[4][row[4]] += v
+		t[5][row[5]] += v
+		t[6][row[6]] += v
+		t[7][row[7]] += v
+		t[8][row[8]] += v
+		t[9][row[9]] += v
+		t[10][row[10]] += v
+		t[11][row[11]] += v
+		t[12][row[12]] += v
+		t[13][row[13]] += v
+		t[14][row[14]] += v
+		t[15][row[15]] += v
 	}
 }
 
 // addNarrow is addWide for eight columns.
 func (t *tile) addNarrow(entries []entry, rows [][8]uint8) {
 	for _, e := range entries {
-		v, a := e.packed(), binary.LittleEndian.Uint64(rows[e.row()][:])
-		t[0][uint8(a)] += v
-		t[1][uint8(a>>8)] += v
-		t[2][uint8(a>>16)] += v
-		t[3][uint8(a>>24)] += v
-		t[4][uint8(a>>32)] += v
-		t[5][uint8(a>>40)] += v
-		t[6][uint8(a>>48)] += v
-		t[7][uint8(a>>56)] += v
+		v, row := e.packed(), &rows[e.row()]
+		t[0][row[0]] += v
+		t[1][row[1]] += v
+		t[2][row[2]] += v
+		t[3][row[3]] += v
+		t[4][row[4]] += v
+		t[5][row[5]] += v
+		t[6][row[6]] += v
+		t[7][row[7]] += v
 	}
 }
 
@@ -107,13 +103,7 @@ func (h *histogram) addExact(bl *block, entries []entry, gradients []wideGradien
 	cells := h.cells[bl.first*256:]
 	for _, e := range entries {
 		v := gradients[e.row()]
-		var bins []uint8
-		if bl.wide != nil {
-			bins = bl.wide[e.row()][:bl.cols]
-		} else {
-			bins = bl.narrow[e.row()][:bl.cols]
-		}
-		for k, bin := range bins {
+		for k, bin := range bl.row(int(e.row())) {
 			c := &cells[k*256+int(bin)]
 			c.g += int64(v.g)
 			c.h += int64(v.h)

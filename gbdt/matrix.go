@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"fmt"
+	"iter"
 	"math"
 )
 
@@ -29,10 +30,68 @@ func NewCSR(start []int, index []int32, values []float32, cols int) *Matrix {
 	return &Matrix{rows: len(start) - 1, cols: cols, start: start, index: index, value: values}
 }
 
+// NewQuantised returns a matrix of bins, two bytes a value, for data that do not
+// fit in memory as floats. It goes through rows twice, which must give the same
+// count rows of cols values, NaN where missing; it keeps none of them. Categorical
+// lists the columns that are; maxBin is [Params.MaxBin]. The matrix serves for
+// training; predictions on it are exact for models trained on it.
+func NewQuantised(rows iter.Seq2[[]float32, error], count, cols, maxBin int, categorical ...int) (*Matrix, error) {
+	m := (&Matrix{rows: count, cols: cols, bins: &binned{}}).Categorical(categorical...)
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if maxBin < 2 || maxBin > 256 {
+		return nil, fmt.Errorf("max_bin is %d: want 2 to 256", maxBin)
+	}
+	step := uint64(max(1, count/sampleRows))
+	columns := newColumns(cols, m.categorical, count/int(step)+1)
+	err := m.visit(rows, func(i int, row []float32) error {
+		sampled := sampleRow(uint64(i), step)
+		for f, x := range row {
+			if err := columns[f].add(x, 1, sampled); err != nil {
+				return fmt.Errorf("row %d column %d is %w", i, f, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.bins = newBinned(count, columns, maxBin)
+	s := newSearch(m.bins)
+	return m, m.visit(rows, func(i int, row []float32) error {
+		m.bins.fillRow(s, i, row)
+		return nil
+	})
+}
+
+// visit calls f for each row and checks that there are as many as m has.
+func (m *Matrix) visit(rows iter.Seq2[[]float32, error], f func(i int, row []float32) error) error {
+	n := 0
+	for row, err := range rows {
+		switch {
+		case err != nil:
+			return fmt.Errorf("row %d: %w", n, err)
+		case len(row) != m.cols:
+			return fmt.Errorf("row %d has %d values: want %d", n, len(row), m.cols)
+		case n == m.rows:
+			return fmt.Errorf("there are more than %d rows", m.rows)
+		}
+		if err := f(n, row); err != nil {
+			return err
+		}
+		n++
+	}
+	if n != m.rows {
+		return fmt.Errorf("there are %d rows: want %d", n, m.rows)
+	}
+	return nil
+}
+
 // Categorical marks columns as categories: whole numbers from 0 to 254 that have
 // no order. A split takes one category out (one-hot). It returns m.
 func (m *Matrix) Categorical(columns ...int) *Matrix {
-	m.categorical = make([]bool, m.cols)
+	m.categorical = make([]bool, max(m.cols, 0))
 	for _, c := range columns {
 		if c >= 0 && c < m.cols {
 			m.categorical[c] = true

@@ -101,9 +101,21 @@ func baseScore(p *Params, d *TrainData) (score float32, above []float32) {
 	}
 	mean := sums[0] / total
 	if p.Objective == BinaryLogistic {
-		mean = min(max(mean, 1e-6), 1-1e-6) // one class alone has no logit
+		mean = binaryScore(mean, p.ScalePosWeight)
 	}
 	return float32(mean), above
+}
+
+// binaryScore is the probability to start from when a part mean of the rows has
+// label 1: mean, or with a weight on them where one step of Newton's from even odds
+// leads, as XGBoost has it. It is kept from 0 and 1, which have no margin.
+func binaryScore(mean, posWeight float64) float64 {
+	if posWeight != 1 {
+		g := float64(posWeight*mean*-0.5) + float64((1-mean)*0.5)
+		h := float64(posWeight*mean*0.25) + float64((1-mean)*0.25)
+		mean = float64(sigmoid(float32(-g / h)))
+	}
+	return min(max(mean, 1e-6), 1-1e-6)
 }
 
 // classPriors returns the logarithms of the parts sums/total, with a mean of 0.
