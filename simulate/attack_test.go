@@ -264,6 +264,30 @@ func TestLabelsAreFair(t *testing.T) {
 	}
 }
 
+// A row is fair to a booster only at widths at which there is something to see.
+func TestShows(t *testing.T) {
+	f := func(class string, convs, bytes uint64, share float64, seconds int64, want bool) {
+		t.Helper()
+		r := Truth{Label: picket.Label{Start: 0, End: 3600, Class: class}, Attack: &Attack{}, Conversations: convs, Bytes: bytes, Share: share, ByteShare: share}
+		if got := r.Shows(seconds); got != want {
+			t.Errorf("%s, %d conversations and %d bytes in an hour, %.2f of all: shows in %d s %v, want %v", class, convs, bytes, share, seconds, got, want)
+		}
+	}
+	f(picket.ClassScan, 60, 3600, 1, 60, false)
+	f(picket.ClassScan, 60, 3600, 1, 3600, true)
+	f(picket.ClassScan, 600, 36000, 1, 60, true)
+	f(picket.ClassScan, 600, 36000, 0.01, 60, false)
+	f(picket.ClassBruteforce, 120, 1e6, 1, 60, false)
+	f(picket.ClassBruteforce, 1200, 1e6, 1, 60, true)
+	f(picket.ClassC2, 60, 1e6, 1, 60, false)
+	f(picket.ClassC2, 60, 1e6, 0.15, 3600, true)
+	f(picket.ClassC2, 600, 1e6, 0.15, 60, false)
+	f(picket.ClassExfiltration, 60, 500e3, 1, 3600, true)
+	f(picket.ClassExfiltration, 5, 500e3, 1, 3600, false)
+	f(picket.ClassExfiltration, 5, 500e6, 1, 3600, true)
+	f(picket.ClassDDoS, 5000, 500e3, 0.2, 60, true)
+}
+
 // The demo asks about each class at three strengths, the weakest no larger than
 // what some benign machine does in its busiest minute.
 func TestDemoIsFair(t *testing.T) {

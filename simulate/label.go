@@ -31,8 +31,11 @@ type Truth struct {
 func (t *Truth) Shows(seconds int64) bool {
 	span := max(1, t.End-t.Start)
 	each := float64(t.Conversations) * min(1, float64(seconds)/float64(span))
-	want := map[string]float64{picket.ClassDDoS: 1, picket.ClassScan: 4, picket.ClassBruteforce: 4, picket.ClassExfiltration: 1, picket.ClassC2: 3}[t.Class]
+	want := map[string]float64{picket.ClassDDoS: 1, picket.ClassScan: 4, picket.ClassBruteforce: 6, picket.ClassExfiltration: 1, picket.ClassC2: 3}[t.Class]
 	drowned := max(t.Share, t.ByteShare) < 0.1 || t.Class == picket.ClassC2 && t.Share < 0.2 && seconds < picket.Hour
+	if t.Class == picket.ClassExfiltration { // less than this is anybody's upload, unless it comes in many small pieces
+		drowned = drowned || each < 30 && float64(t.Bytes)*min(1, float64(seconds)/float64(span)) < 1e6
+	}
 	if drowned && t.Attack != nil {
 		return false
 	}
@@ -145,7 +148,7 @@ func (a *Attack) names(kind picket.Kind, t *tally) bool {
 	mostly := t.convs > t.otherConvs
 	switch {
 	case a.Class == picket.ClassDDoS && kind == picket.KindVictim:
-		return t.packets >= 10
+		return t.packets >= 30 && t.packets >= uint64(seconds)
 	case a.Class == picket.ClassDDoS:
 		return t.packets >= 200 && t.packets >= 10*uint64(seconds)
 	case kind == picket.KindActor:

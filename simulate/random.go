@@ -96,7 +96,7 @@ func randomOrder(d dice, length time.Duration) Order {
 	classes := picket.TrafficClasses()[1:]
 	o := Order{Class: classes[d.IntN(len(classes))], Jitter: -1, Strength: d.in(span{0.05, 5})}
 	if o.Class == picket.ClassDDoS && d.chance(0.5) {
-		o.Strength = d.in(span{0.02, 0.5}) // half of them small: what is large is easy
+		o.Strength = d.in(span{0.05, 0.5}) // half of them small: what is large is easy
 	}
 	kinds := slices.DeleteFunc(Kinds(o.Class), func(k string) bool { return slices.Contains(heldOutKinds, o.Class+" "+k) })
 	o.Kind = kinds[d.IntN(len(kinds))]

@@ -15,7 +15,7 @@
 // then one row for each side of each attack that a booster should name:
 //
 //	class          actor row                            victim row
-//	ddos           each source of 10 packets/s or more  the target (also as actor where
+//	ddos           each source of 10 packets/s or more  targets of 1 packet/s or more (also as actor where
 //	               (not spoofed ones)                   replies make it look like the opener)
 //	scan           the scanner                          targets with many probes that are most of what reaches them
 //	bruteforce     the guesser, each of them            the same rule
