@@ -94,8 +94,21 @@ func newSorter(order order, max int, dir string) *sorter {
 // full reports whether the next row needs a spill first.
 func (s *sorter) full() bool { return s.rows.n >= s.max }
 
-// few reports whether there are no more than n rows.
-func (s *sorter) few(n int) bool { return len(s.runs) == 0 && s.rows.n <= n }
+// few reports whether the rows surely have no more than n first addresses.
+func (s *sorter) few(n int) bool {
+	if len(s.runs) > 0 {
+		return false
+	}
+	s.sortRows()
+	count := 0
+	for i := range s.refs {
+		first := s.refs[i].first
+		if i == 0 || first&lastWord != 0 || first != s.refs[i-1].first {
+			count++
+		}
+	}
+	return count <= n
+}
 
 // add copies a row.
 func (s *sorter) add(f *flow) error {
@@ -113,9 +126,7 @@ func (s *sorter) add(f *flow) error {
 // each streams all rows in order, equal ones as they are. It may be called
 // again, but nothing may be added meanwhile.
 func (s *sorter) each() (stream, error) {
-	if !s.sorted {
-		s.sortRows()
-	}
+	s.sortRows()
 	memory := &memoryStream{s: s}
 	if len(s.runs) == 0 {
 		return memory, nil
@@ -136,6 +147,9 @@ func (s *sorter) reset() {
 }
 
 func (s *sorter) sortRows() {
+	if s.sorted {
+		return
+	}
 	s.refs = slices.Grow(s.refs[:0], s.rows.n)[:s.rows.n]
 	for i := range s.refs {
 		s.refs[i] = s.order.head(s.rows.at(i))
