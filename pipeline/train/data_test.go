@@ -115,7 +115,7 @@ func TestDataNSLKDD(t *testing.T) {
 // all rows 60 % train, 10 % stop and set the threshold, 10 % calibrate, 20 % test.
 func TestDataUNSWNB15(t *testing.T) {
 	read := table(t, "unsw-nb15/UNSW_NB15_training-set.csv.zip", TableOptions{Label: "attack_cat", Drop: []string{"id", "label"}})
-	f := fitTable(t, read, DefaultFractions, Options{Seed: 1, Threshold: ThresholdOptions{Budget: 0.01}})
+	f := fitTable(t, read, DefaultFractions, Options{Seed: 1, Params: map[string]string{"max_depth": "8"}, Threshold: ThresholdOptions{Budget: 0.02}})
 	test(t, "UNSW-NB15", f, In(read.Dataset, picket.SplitTest), floors{accuracy: 0.97, auc: 0.997})
 }
 
