@@ -32,9 +32,9 @@ func (f Fractions) shares() [len(splitNames)]float64 {
 
 // SplitByGroup gives whole groups to splits, so that rows of one entity, one
 // incident or one set of identical rows never part. In an order that the seed
-// decides, the first group of each class goes to train and every other one to the
-// split that lacks most rows of its class and, together, of malicious rows: with
-// two incidents a class each split still gets some.
+// decides, each group goes to the split that lacks most rows of its class and,
+// together, of malicious rows: with two incidents a class, train still knows every
+// class and every split has an attack to work with.
 func SplitByGroup(d *picket.Dataset, f Fractions, seed uint64) {
 	groups := groupsOf(d, seed)
 	const malicious = "\x00malicious" // no class is called so
@@ -70,11 +70,8 @@ type quota struct {
 }
 
 // neediest returns the split that lacks most of its shares; of equals the one that
-// has least. A class begins in train, since what is not learned need not be tested.
+// has least.
 func neediest(of []*quota, shares [len(splitNames)]float64) int {
-	if of[0].given[0] == 0 && shares[0] > 0 {
-		return 0
-	}
 	best, most, least := 0, math.Inf(-1), 0.0
 	for i, share := range shares {
 		if share == 0 {
