@@ -140,16 +140,24 @@ func (d *demo) run(ctx context.Context) (*demoReport, error) {
 		defer os.RemoveAll(d.bucket.(*store.Disk).Dir())
 	}
 	report := &demoReport{}
-	truths, err := d.drop(ctx, "demo-train", "day one")
+	lessons, testFrom, err := demoLessons()
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := d.train(ctx, truths, report)
+	truths, err := d.drop(ctx, "to learn from", lessons)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := d.train(ctx, truths, testFrom, report)
 	if err != nil || endpoint == nil {
 		return report, err
 	}
 	defer endpoint.stop()
-	if truths, err = d.drop(ctx, "demo-new", "day two"); err != nil {
+	task, err := simulate.Load("demo-new")
+	if err != nil {
+		return nil, err
+	}
+	if truths, err = d.drop(ctx, "new", []*simulate.Script{task}); err != nil {
 		return nil, err
 	}
 	if err := d.dropExcerpts(ctx); err != nil {
@@ -184,27 +192,77 @@ func (d *demo) open() error {
 	return nil
 }
 
-// drop plays a script into raw/ in every format.
-func (d *demo) drop(ctx context.Context, name, what string) ([]simulate.Truth, error) {
-	script, err := simulate.Load(name)
+// demoNetworks are the seeds of small random networks with several attacks each
+// (picket simulate knows them as the profile "lab"). The demo learns from most of
+// them beside its script, and is tested on the last ones.
+var demoNetworks = []uint64{1004, 1007, 1013, 1015, 1024, 1025, 1027, 1029, 1032, 1044, 1046, 1033, 1037, 1038, 1040}
+
+// demoTested is how many of them, from the end, are for the test.
+const demoTested = 4
+
+// demoLessons returns the scripts to learn from, one after the other in time, and
+// the time from which on they are for the test alone.
+func demoLessons() (scripts []*simulate.Script, testFrom int64, err error) {
+	script, err := simulate.Load("demo-train")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var truths []simulate.Truth
-	for _, format := range demoFormats {
-		sum, err := simulate.Write(ctx, script, format, func(object string) (io.WriteCloser, error) {
-			if object == "labels.csv" {
-				return &upload{ctx: ctx, bucket: d.bucket, key: picket.LabelsPrefix + name + "/" + format + ".csv"}, nil
-			}
-			return &upload{ctx: ctx, bucket: d.bucket, key: picket.RawPrefix + path.Join(name, format, object)}, nil
-		})
+	scripts = []*simulate.Script{script}
+	at := script.Start.Add(script.Duration)
+	for i, seed := range demoNetworks {
+		lab, err := simulate.Random(seed, "lab")
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		truths = sum.Labels
-		d.say("%-9s %s as %s: %d objects, %d records, %d attacks hidden in %d conversations", "raw", what, format, sum.Objects, sum.Records, len(script.Attacks), sum.Conversations)
+		at = at.Truncate(time.Hour).Add(2 * time.Hour)
+		lab.Start = at
+		if i == len(demoNetworks)-demoTested {
+			testFrom = at.Unix()
+		}
+		at = at.Add(lab.Duration)
+		scripts = append(scripts, lab)
+	}
+	return scripts, testFrom, nil
+}
+
+// drop plays scripts into raw/, and their label files into labels/: the first one
+// in every format, the others in one each.
+func (d *demo) drop(ctx context.Context, what string, scripts []*simulate.Script) ([]simulate.Truth, error) {
+	var truths []simulate.Truth
+	for f, format := range demoFormats {
+		var total simulate.Summary
+		attacks := 0
+		for i, script := range scripts {
+			if i > 0 && i%len(demoFormats) != f {
+				continue
+			}
+			folder := path.Join(strings.ReplaceAll(what, " ", "-"), format, fmt.Sprintf("network-%02d", i))
+			sum, err := simulate.Write(ctx, script, format, d.sink(ctx, folder))
+			if err != nil {
+				return nil, err
+			}
+			if i > 0 || f == 0 {
+				truths = append(truths, sum.Labels...)
+			}
+			total.Objects += sum.Objects
+			total.Records += sum.Records
+			total.Conversations += sum.Conversations
+			attacks += len(script.Attacks)
+		}
+		d.say("%-9s %s, as %s: %d objects, %d records; %d attacks hidden in %d conversations", "raw", what, format, total.Objects, total.Records, attacks, total.Conversations)
 	}
 	return truths, nil
+}
+
+// sink puts the objects of a simulation below raw/, its labels below labels/.
+func (d *demo) sink(ctx context.Context, folder string) simulate.Sink {
+	return func(object string) (io.WriteCloser, error) {
+		prefix := picket.RawPrefix
+		if object == "labels.csv" {
+			prefix = picket.LabelsPrefix
+		}
+		return &upload{ctx: ctx, bucket: d.bucket, key: prefix + path.Join(folder, object)}, nil
+	}
 }
 
 // dropExcerpts puts the real logs beside the simulated ones.
@@ -259,16 +317,13 @@ func (u *upload) Close() error {
 	return err
 }
 
-// trainedUntil is how much of day one is learned from; the rest is the test.
-const trainedUntil = 3 * time.Hour
-
 // train runs the training pipeline and serves what passed. The endpoint is nil
 // where nothing did.
-func (d *demo) train(ctx context.Context, truths []simulate.Truth, report *demoReport) (*localEndpoint, error) {
+func (d *demo) train(ctx context.Context, truths []simulate.Truth, testFrom int64, report *demoReport) (*localEndpoint, error) {
 	var endpoint *localEndpoint
 	state, pkg, err := d.pipeline.Run(ctx, pipeline.RunOptions{
 		Name: "picket-demo", Seed: 1, Approve: true, MaxRows: 6000, Learn: d.learn,
-		TestFrom: simulationStart(truths) + int64(trainedUntil/time.Second),
+		TestFrom: testFrom, Train: train.Options{Params: map[string]string{"num_round": "120", "early_stopping_rounds": "0"}},
 		Labeller: func(seconds int64) *train.Labeller { return train.NewLabeller(pipeline.TruthLabels(truths, seconds)) },
 		Report:   func(s pipeline.StepState) { d.say("%-9s %s (%.1f s)", s.Name, s.Detail, s.Took.Seconds()) },
 		Serve: func(s pipeline.Serving) (err error) {
@@ -282,7 +337,7 @@ func (d *demo) train(ctx context.Context, truths []simulate.Truth, report *demoR
 		for _, b := range pkg.Model.Boosters {
 			if e := pkg.Evaluations[b.ID]; e != nil {
 				report.Evaluation = append(report.Evaluation, e.Picket)
-				d.say("          %-18s %5d rows not trained on: AUC %.4f, recall %.3f, false positives %.4f", b.ID, e.Picket.Rows, e.Picket.AUC, e.Picket.Recall, e.Picket.FPR)
+				d.say("          %-19s %5d rows not trained on: AUC %.4f, recall %.3f, false positives %.4f%s", b.ID, e.Picket.Rows, e.Picket.AUC, e.Picket.Recall, e.Picket.FPR, byClass(e.Picket))
 			}
 		}
 	}
@@ -293,13 +348,15 @@ func (d *demo) train(ctx context.Context, truths []simulate.Truth, report *demoR
 	return endpoint, err
 }
 
-// simulationStart is where the row that says normal of everything begins.
-func simulationStart(truths []simulate.Truth) int64 {
-	start := truths[0].Start
-	for i := range truths {
-		start = min(start, truths[i].Start)
+// byClass says which part of each class's rows passes the threshold.
+func byClass(r train.Report) string {
+	var b strings.Builder
+	for _, class := range picket.TrafficClasses()[1:] {
+		if c, ok := r.Classes[class]; ok && c.Rows > 0 {
+			fmt.Fprintf(&b, ", %s %.2f of %d", class, c.Detected, c.Rows)
+		}
 	}
-	return start
+	return b.String()
 }
 
 // localEndpoint is an endpoint on a loopback port.
