@@ -98,11 +98,15 @@ func expand(row, slots []float32) {
 // step returns the child of node i that the slots lead to.
 func step(nodes []slotNode, slots []float32, i uint) uint {
 	n := nodes[i]
-	next := 2 * i
-	if !(slots[n.slot] < n.threshold) {
-		next++
+	return 2*i + bit(!(slots[n.slot] < n.threshold))
+}
+
+// bit is 1 if b is; in this form the compiler does not branch.
+func bit(b bool) uint {
+	if b {
+		return 1
 	}
-	return next
+	return 0
 }
 
 // add adds the trees to the margins of one row. Four trees are walked at once:

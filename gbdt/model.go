@@ -95,7 +95,8 @@ func (m *Model) clone() *Model {
 func (m *Model) finish() *Model {
 	m.forest = newForest(m.trees)
 	m.slots = &sync.Pool{New: func() any { s := make([]float32, 2*m.features); return &s }}
-	m.explainers = &sync.Pool{New: func() any { return newExplainer(m) }}
+	weigher := sync.OnceValue(func() *weigher { return newWeigher(m) })
+	m.explainers = &sync.Pool{New: func() any { return newExplainer(m, weigher()) }}
 	return m
 }
 
