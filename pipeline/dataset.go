@@ -8,10 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 
 	"picket"
@@ -27,7 +24,7 @@ type Snapshot struct {
 }
 
 // PutDataset writes split datasets as the built-in XGBoost reads them: for each
-// booster and split a CSV without a header, the class's number first, beside
+// booster and split a CSV without a header, the class's number first and its weight second, beside
 // columns.json, which alone carries the names. The key is the hash of it all.
 func (p *Pipeline) PutDataset(ctx context.Context, sets []*picket.Dataset, counts train.Counts, split string) (Snapshot, error) {
 	files := map[string][]byte{}
@@ -39,7 +36,11 @@ func (p *Pipeline) PutDataset(ctx context.Context, sets []*picket.Dataset, count
 		}
 		files[folder+"/columns.json"] = append(columns, '\n')
 		for _, name := range []string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration, picket.SplitTest} {
-			files[folder+"/"+name+".csv"] = csvOf(set, name)
+			var rows bytes.Buffer
+			if err := train.WriteCSV(&rows, set, name, true); err != nil {
+				return Snapshot{}, err
+			}
+			files[folder+"/"+name+".csv"] = rows.Bytes()
 		}
 	}
 	s := Snapshot{Counts: counts, Split: split, Files: map[string]string{}}
@@ -59,27 +60,6 @@ func (p *Pipeline) PutDataset(ctx context.Context, sets []*picket.Dataset, count
 		}
 	}
 	return s, putOnce(ctx, p.deps.Bucket, prefix+"dataset.json", bytes.NewReader(manifest))
-}
-
-// csvOf lays one split out as SageMaker's XGBoost wants it: label first, no
-// header, plain commas; a missing value is an empty cell.
-func csvOf(set *picket.Dataset, split string) []byte {
-	var b []byte
-	for i := range set.Examples {
-		e := &set.Examples[i]
-		if e.Split != split {
-			continue
-		}
-		b = strconv.AppendInt(b, int64(slices.Index(set.Classes, e.Class)), 10)
-		for _, v := range e.Values {
-			b = append(b, ',')
-			if !math.IsNaN(v) {
-				b = strconv.AppendFloat(b, v, 'g', -1, 64)
-			}
-		}
-		b = append(b, '\n')
-	}
-	return b
 }
 
 // PutLabels writes a label file to labels/ under the hash of its content.

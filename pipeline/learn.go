@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -10,19 +9,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"picket"
-	"picket/gbdt"
 	"picket/pipeline/train"
 )
 
 // Learning steers Learn.
 type Learning struct {
-	Name       string         // of the package
-	Data       string         // what it was trained and tested on, in words, for the card
-	Training   map[string]any // facts for the manifest: data hashes, scripts, seeds
-	Options    train.Options
-	Categories map[string][]string // text columns of a table, for its booster
-	Seed       uint64
-	Done       func(id picket.BoosterID, fitted *train.Fitted, e *train.Evaluation) // after each booster; may be nil
+	Name     string         // of the package
+	Data     string         // what it was trained and tested on, in words, for the card
+	Training map[string]any // facts for the manifest: data hashes, scripts, seeds
+	Options  train.Options
+	Seed     uint64
+	Done     func(id picket.BoosterID, fitted *train.Fitted, e *train.Evaluation) // after each booster; may be nil
 }
 
 // Learn fits one booster for each dataset, whose examples are split already, and
@@ -81,16 +78,25 @@ func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, err
 	}
 	one.snapshot = train.NewSnapshot(set.Schema, rows, scored)
 	test := train.In(set, picket.SplitTest)
-	if len(test) == 0 {
-		return one, nil
+	if !twoClasses(test) {
+		return one, nil // nothing to measure is no reason to have no booster
 	}
 	scored, err = train.Score(&fitted.Booster, fitted.Model, test)
 	if err != nil {
 		return one, err
 	}
-	// A test split of one class only says nothing; it is no reason to have no booster.
-	one.evaluation, _ = train.Evaluate(&fitted.Booster, scored, l.Data, l.Seed)
-	return one, nil
+	one.evaluation, err = train.Evaluate(&fitted.Booster, scored, l.Data, l.Seed)
+	return one, err
+}
+
+// twoClasses reports whether rows are both normal and malicious.
+func twoClasses(rows []picket.Example) bool {
+	var normal, malicious bool
+	for i := range rows {
+		normal = normal || rows[i].Class == picket.ClassNormal
+		malicious = malicious || rows[i].Class != picket.ClassNormal
+	}
+	return normal && malicious
 }
 
 // assemble makes a package of the lessons.
@@ -111,7 +117,6 @@ func assemble(lessons []lesson, sets []*picket.Dataset, l Learning) (*train.Pack
 			continue
 		}
 		facts[id.String()] = one.fitted.Facts
-		one.fitted.Booster.Categories = l.Categories
 		pkg.Model.Boosters = append(pkg.Model.Boosters, one.fitted.Booster)
 		pkg.Snapshots[id] = one.snapshot
 		if one.evaluation != nil {
@@ -138,11 +143,7 @@ func EvaluateOn(m *picket.Model, set *picket.Dataset, data string, seed uint64) 
 	if err := b.Schema.Match(set.Schema); err != nil {
 		return nil, err
 	}
-	trees, err := gbdt.Read(bytes.NewReader(b.Trees))
-	if err != nil {
-		return nil, err
-	}
-	scored, err := train.Score(b, trees, train.In(set, picket.SplitTest))
+	scored, err := train.ScoreBooster(b, train.In(set, picket.SplitTest))
 	if err != nil {
 		return nil, err
 	}

@@ -2,18 +2,21 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands lists every command, in the order of the data.
+// commands lists every command, in the order in which one meets them.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.demoCommand(),
+		a.upCommand(),
 		a.detectCommand(),
 		a.explainCommand(),
 		a.featuresCommand(),
 		a.scoreCommand(),
 		a.trainCommand(),
+		a.evaluateCommand(),
 		a.serveCommand(),
-		a.simulateCommand(),
+		a.pipelineCommand(),
 		a.modelCommand(),
+		a.simulateCommand(),
 		a.configCommand(),
 		a.versionCommand(),
 	}

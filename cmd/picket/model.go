@@ -1,8 +1,6 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
-
 	"bytes"
 	"embed"
 	"errors"
@@ -56,13 +54,4 @@ func (a *app) loadModel(path string) (*picket.Model, *infer.Scorer, error) {
 	}
 	scorer, err := infer.New(&pkg.Model)
 	return &pkg.Model, scorer, err
-}
-
-func (a *app) modelCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "model", Short: "The registry: list, show, approve, deploy, roll back, compare, drift",
-		Example: "  picket model list",
-	}
-	c.AddCommand(a.makeCommand())
-	return c
 }

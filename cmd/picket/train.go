@@ -120,6 +120,10 @@ func (a *app) readLabels(path string) ([]picket.Label, error) {
 	return train.ReadLabels(r, path)
 }
 
+// tableBudget is the part of a table's normal rows that may pass, where the test
+// is of the same kind as the training: a table's rows are not alerts a day.
+const tableBudget = 0.02
+
 // trainTable learns from a labelled table.
 func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 	options, err := f.options()
@@ -142,14 +146,15 @@ func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 		fractions.Test = 0
 	}
 	train.SplitByGroup(set, fractions, f.seed)
+	options.Categories = table.Categories
 	options.Threshold = train.ThresholdOptions{Method: train.ThresholdLeaveOut}
-	if len(set.Classes) < 3 {
-		options.Threshold.Method = train.ThresholdBudget
+	if len(set.Classes) < 4 || len(f.test) == 0 {
+		options.Threshold = train.ThresholdOptions{Method: train.ThresholdBudget, Budget: tableBudget}
 	}
 	began := time.Now()
 	pkg, err := pipeline.Learn(ctx, []*picket.Dataset{set}, pipeline.Learning{
 		Name: "picket-table", Data: "rows of the table not trained on", Seed: f.seed, Options: options,
-		Categories: table.Categories, Training: map[string]any{"files": table.Files, "label": f.label, "dropped": f.drop},
+		Training: map[string]any{"files": table.Files, "label": f.label, "dropped": f.drop},
 	})
 	if err != nil {
 		return err

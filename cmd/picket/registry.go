@@ -1,0 +1,241 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"picket"
+	"picket/pipeline"
+	"picket/pipeline/train"
+)
+
+func (a *app) modelCommand() *cobra.Command {
+	var data string
+	c := &cobra.Command{
+		Use: "model", Short: "The registry: list, show, approve, deploy, roll back, compare, drift",
+		Long: `A model package is candidate once it is trained, approved once it passed the gate
+and somebody said so, live while it scores, previous after that: one step back.`,
+		Example: "  picket model list",
+	}
+	c.PersistentFlags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	c.AddCommand(
+		a.listCommand(&data), a.showCommand(&data), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(),
+		a.stageCommand(&data, "approve ID", "Let the candidate be deployed", approve),
+		a.stageCommand(&data, "deploy", "Make the approved model live", deploy),
+		a.stageCommand(&data, "rollback", "Make the previous model live again", rollback),
+	)
+	return c
+}
+
+// transition is one step of the registry; id is the argument, if it takes one.
+type transition func(s *train.Stages, id string, t train.Transition) error
+
+func approve(s *train.Stages, id string, t train.Transition) error { return s.Approve(id, t) }
+func deploy(s *train.Stages, _ string, t train.Transition) error   { return s.Deploy(t) }
+func rollback(s *train.Stages, _ string, t train.Transition) error { return s.Rollback(t) }
+
+func (a *app) stageCommand(data *string, use, short string, step transition) *cobra.Command {
+	takesID := use == "approve ID"
+	c := &cobra.Command{
+		Use: use, Short: short, Example: "  picket model " + use,
+		RunE: func(c *cobra.Command, args []string) error {
+			if takesID != (len(args) == 1) {
+				return usageError(hint(fmt.Errorf("picket model %s", use), "run \"picket model list\" for the ids"))
+			}
+			p, err := a.open(*data)
+			if err != nil {
+				return err
+			}
+			id := ""
+			if takesID {
+				pkg, err := p.Model(c.Context(), args[0])
+				if err != nil {
+					return hint(err, "run \"picket model list\"")
+				}
+				id = pkg.Model.ID
+			}
+			at := train.Transition{Time: time.Now().Unix(), By: cmp.Or(a.getenv("USER"), "command line")}
+			stages, err := p.ChangeStages(c.Context(), func(s train.Stages) (train.Stages, error) {
+				err := step(&s, id, at)
+				return s, err
+			})
+			if err != nil {
+				return hint(err, "run \"picket model list\" to see which model has which stage")
+			}
+			a.say("candidate %.12s, approved %.12s, live %.12s, previous %.12s", none(stages.Candidate), none(stages.Approved), none(stages.Live), none(stages.Previous))
+			return nil
+		},
+	}
+	return c
+}
+
+func none(id string) string { return cmp.Or(id, "none") }
+
+func (a *app) listCommand(data *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the packages and their stages", Args: exactArgs(0, "no arguments"),
+		Example: "  picket model list",
+		RunE: func(c *cobra.Command, _ []string) error {
+			p, err := a.open(*data)
+			if err != nil {
+				return err
+			}
+			stages, err := p.Stages(c.Context())
+			if err != nil {
+				return err
+			}
+			ids, err := p.Models(c.Context())
+			if err != nil {
+				return err
+			}
+			t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "ID\tSTAGE\tNAME\tBOOSTERS")
+			for _, id := range ids {
+				pkg, err := p.Model(c.Context(), id)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(t, "%.12s\t%s\t%s\t%d\n", id, stageOf(stages, id), pkg.Model.Name, len(pkg.Model.Boosters))
+			}
+			return t.Flush()
+		},
+	}
+}
+
+func stageOf(s train.Stages, id string) string {
+	switch id {
+	case s.Live:
+		return "live"
+	case s.Approved:
+		return "approved"
+	case s.Candidate:
+		return "candidate"
+	case s.Previous:
+		return "previous"
+	}
+	return ""
+}
+
+// packageOf reads a package by file name, by id, or, with "", the live one or the
+// one in this binary.
+func (a *app) packageOf(c *cobra.Command, p *pipeline.Pipeline, name string) (*train.Package, error) {
+	if name == "" {
+		pkg, err := p.LiveModel(c.Context())
+		if errors.Is(err, pipeline.ErrNoModel) {
+			return a.loadPackage("")
+		}
+		return pkg, err
+	}
+	if _, err := os.Stat(name); err == nil {
+		return a.loadPackage(name)
+	}
+	pkg, err := p.Model(c.Context(), name)
+	if errors.Is(err, pipeline.ErrNoModel) || errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(err, "run \"picket model list\", or name a package file")
+	}
+	return pkg, err
+}
+
+func (a *app) showCommand(data *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "show [ID|FILE]", Short: "Show a package: boosters, thresholds, evaluation, training facts", Args: cobra.MaximumNArgs(1),
+		Example: "  picket model show",
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := a.open(*data)
+			if err != nil {
+				return err
+			}
+			pkg, err := a.packageOf(c, p, append(args, "")[0])
+			if err != nil {
+				return err
+			}
+			e := json.NewEncoder(a.stdout)
+			e.SetIndent("", "  ")
+			if err := e.Encode(pkg.Model); err != nil {
+				return err
+			}
+			return a.printEvaluations(pkg)
+		},
+	}
+}
+
+func (a *app) compareCommand(data *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "compare A B", Short: "Compare the evaluations of two packages", Args: exactArgs(2, "two packages, by id or file"),
+		Example: "  picket model compare old.zip new.zip",
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := a.open(*data)
+			if err != nil {
+				return err
+			}
+			for _, name := range args {
+				pkg, err := a.packageOf(c, p, name)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(a.stdout, "%s %.12s\n", pkg.Model.Name, pkg.Model.ID)
+				if err := a.printEvaluations(pkg); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) driftCommand(data *string) *cobra.Command {
+	var model string
+	c := &cobra.Command{
+		Use: "drift", Short: "How far the bucket's features are from what the model was trained on",
+		Long: `Compares the features of the bucket with the snapshot of the training rows in the
+package, by the population stability index: below 0.1 stable, to 0.25 watch, above
+that act.`,
+		Args: exactArgs(0, "no arguments"), Example: "  picket model drift --data picket-data",
+		RunE: func(c *cobra.Command, _ []string) error {
+			p, err := a.open(*data)
+			if err != nil {
+				return err
+			}
+			pkg, err := a.packageOf(c, p, model)
+			if err != nil {
+				return err
+			}
+			reports, err := p.Drift(c.Context(), pkg)
+			if err != nil {
+				return err
+			}
+			t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "BOOSTER\tROWS\tFEATURE\tPSI\tVERDICT")
+			for i := range pkg.Model.Boosters {
+				id := pkg.Model.Boosters[i].ID
+				if r, ok := reports[id]; ok {
+					writeDrift(t, id, r)
+				}
+			}
+			return t.Flush()
+		},
+	}
+	c.Flags().StringVar(&model, "model", "", "package, by id or file (default: the live one)")
+	return c
+}
+
+// driftShown is how many features of a booster are shown, the furthest first.
+const driftShown = 5
+
+func writeDrift(t *tabwriter.Writer, id picket.BoosterID, r train.DriftReport) {
+	fmt.Fprintf(t, "%s\t%d\t%s\t%.4f\t%s\n", id, r.Rows, "score", r.Score.PSI, r.Score.Verdict)
+	for i, f := range r.Features {
+		if i == driftShown {
+			return
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.4f\t%s\n", id, r.Rows, f.Name, f.PSI, f.Verdict)
+	}
+}

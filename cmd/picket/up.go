@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"picket"
+	"picket/pipeline"
+	"picket/pipeline/triage"
+	"picket/server"
+	"picket/store"
+	"picket/telemetry"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	var data, listen string
+	var remote bool
+	c := &cobra.Command{
+		Use: "up", Short: "The whole system in one process: watch raw/, score, find, serve",
+		Long: `Watches raw/ of a folder: an object is read seconds after its arrival, scored, and
+what is found is written to findings/ and shown on a page. Serves the model as an
+endpoint, /metrics for Prometheus, and trains again as the configuration says.
+Logs are JSON lines on stderr. SIGTERM ends it cleanly; killed, it goes on where
+it was.`,
+		Args:    exactArgs(0, "no arguments, only flags"),
+		Example: "  picket up --data picket-data --listen 127.0.0.1:8080",
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := a.settings()
+			if err != nil {
+				return err
+			}
+			if data != "" {
+				s.Data = data
+			}
+			if listen != "" {
+				s.Listen = listen
+			}
+			u, err := a.newUp(c.Context(), s)
+			if err != nil {
+				return err
+			}
+			return u.run(c.Context(), remote)
+		},
+	}
+	c.Flags().StringVar(&data, "data", "", "folder that is the bucket (default: picket-data)")
+	c.Flags().StringVar(&listen, "listen", "", "address (default: 127.0.0.1:8080)")
+	c.Flags().BoolVar(&remote, "allow-remote", false, "allow an address that other machines reach; put TLS and a login in front")
+	return c
+}
+
+// up is the running system.
+type up struct {
+	app      *app
+	settings settings
+	log      *slog.Logger
+	metrics  *telemetry.Metrics
+	bucket   *store.Disk
+	live     *pipeline.Live
+	endpoint *server.Endpoint
+}
+
+func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
+	bucket, err := store.OpenDisk(s.Data)
+	if err != nil {
+		return nil, hint(err, "name the bucket's folder with --data")
+	}
+	u := &up{app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo)}
+	p := pipeline.New(s.Pipeline, pipeline.Deps{
+		Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: filepath.Join(bucket.Dir(), ".picket"),
+	})
+	serving, err := u.serving(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if u.endpoint, err = server.NewEndpoint(server.EndpointOptions{Metrics: u.metrics}); err != nil {
+		return nil, err
+	}
+	u.live = pipeline.NewLive(p, serving)
+	return u, u.serve(serving)
+}
+
+// serving is the registry's live model, else the one of the configuration, else
+// the one in this binary.
+func (u *up) serving(ctx context.Context, p *pipeline.Pipeline) (pipeline.Serving, error) {
+	pkg, err := p.LiveModel(ctx)
+	if errors.Is(err, pipeline.ErrNoModel) {
+		pkg, err = u.app.loadPackage(u.settings.Model)
+	}
+	if err != nil {
+		return pipeline.Serving{}, err
+	}
+	return pipeline.Serve(&pkg.Model)
+}
+
+// serve makes a model the one that scores, here and at the endpoint.
+func (u *up) serve(s pipeline.Serving) error {
+	local, ok := s.Scorer.(pipeline.Local)
+	if !ok {
+		return errors.New("the endpoint needs a local scorer")
+	}
+	if err := u.endpoint.Use(s.Model, byBooster{local.Scorer}); err != nil {
+		return err
+	}
+	u.live.Serve(s)
+	u.metrics.Live(s.Model.ID, s.Model.Name)
+	u.log.Info("model serves", "stage", "infer", "model", s.Model.ID, "name", s.Model.Name)
+	return nil
+}
+
+// run works until ctx ends.
+func (u *up) run(ctx context.Context, remote bool) error {
+	handler, err := u.handler()
+	if err != nil {
+		return err
+	}
+	l, err := server.Listen(u.settings.Listen, remote)
+	if err != nil {
+		return hint(err, "choose another address with --listen; one that other machines reach needs --allow-remote")
+	}
+	if !remote {
+		handler = server.Guard(handler)
+	}
+	u.app.say("page:     http://%s/\nendpoint: http://%s/invocations\ndrop logs into %s", l.Addr(), l.Addr(), filepath.Join(u.settings.Data, "raw"))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Serve(ctx, l, handler) })
+	group.Go(func() error { return u.live.Run(ctx) })
+	group.Go(func() error { return u.watch(ctx) })
+	group.Go(func() error { return u.retrain(ctx) })
+	return group.Wait()
+}
+
+func (u *up) handler() (http.Handler, error) {
+	mux := http.NewServeMux()
+	u.endpoint.Register(mux)
+	f := facts()
+	status, err := server.NewStatus(server.StatusOptions{
+		Version: f.Version, Build: map[string]string{"go": f.Go, "platform": f.Platform, "revision": f.Revision},
+		Source: findingsSource{u.live.Pipeline}, Metrics: u.metrics, Log: u.log, Now: time.Now,
+		Model: func() *picket.Model { return u.live.Serving().Model },
+	})
+	if err != nil {
+		return nil, err
+	}
+	status.Register(mux)
+	return mux, nil
+}
+
+// watch hands each raw object to the pipeline once it is at rest.
+func (u *up) watch(ctx context.Context) error {
+	o := server.WatchOptions{
+		Dir: u.bucket.Dir(), Prefix: picket.RawPrefix, Settle: u.settings.Settle, Workers: 2,
+		Bad: func(key string, err error) {
+			u.log.Warn("cannot be looked at", "stage", "ingest", "key", key, "error", err)
+		},
+		Failed: func(i store.Info, err error) {
+			u.log.Error("object put back", "stage", "ingest", "key", i.Key, "error", err)
+		},
+	}
+	return server.Watch(ctx, u.bucket, o, func(ctx context.Context, info store.Info) error {
+		return u.live.Take(ctx, u.live.Pipeline.RawObject(ctx, info))
+	})
+}
+
+// retrain runs the training pipeline as often as the configuration says.
+func (u *up) retrain(ctx context.Context) error {
+	if u.settings.Retrain <= 0 {
+		return nil
+	}
+	tick := time.NewTicker(u.settings.Retrain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		outcome := "done"
+		_, _, err := u.live.Pipeline.Run(ctx, pipeline.RunOptions{Name: "picket-traffic", Seed: 1})
+		if err != nil {
+			outcome = "failed"
+			u.log.Error("retrain failed", "stage", "train", "error", err)
+		}
+		u.metrics.Retrained(time.Now(), outcome)
+	}
+}
+
+// findingsSource gives the status page its findings.
+type findingsSource struct{ *pipeline.Pipeline }
+
+// Findings implements server.Source.
+func (s findingsSource) Findings(ctx context.Context, limit int) ([]picket.Finding, error) {
+	all, err := s.LatestFindings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(f picket.Finding) bool { return f.Status == picket.StatusClosed })
+	return all[:min(len(all), limit)], nil
+}
+
+// Finding implements server.Source.
+func (s findingsSource) Finding(ctx context.Context, uid string) (picket.Finding, error) {
+	f, err := s.LatestFinding(ctx, uid)
+	if err == nil && f.UID != uid {
+		err = fs.ErrNotExist
+	}
+	return f, err
+}
+
+// Rows implements server.Source.
+func (s findingsSource) Rows(ctx context.Context, f picket.Finding, limit int) (server.Table, error) {
+	rows, err := s.Conversations(ctx, f, limit)
+	if err != nil {
+		return server.Table{}, err
+	}
+	t := server.Table{Columns: []string{"minute", "opened by", "opened to", "protocol", "packets sent", "bytes sent", "packets received", "bytes received", "raw object", "line"}}
+	for _, r := range rows {
+		t.Rows = append(t.Rows, []string{
+			rfc3339(r.Minute), fmt.Sprintf("%s port %d", r.Actor, r.ActorPort), fmt.Sprintf("%s port %d", r.Victim, r.VictimPort), strconv.Itoa(int(r.Proto)),
+			strconv.FormatUint(r.ActorPackets, 10), strconv.FormatUint(r.ActorBytes, 10), strconv.FormatUint(r.VictimPackets, 10), strconv.FormatUint(r.VictimBytes, 10),
+			r.Object, strconv.FormatUint(r.FirstLine, 10),
+		})
+	}
+	return t, nil
+}
+
+// WriteFindings implements server.Source.
+func (s findingsSource) WriteFindings(ctx context.Context, w io.Writer) error {
+	all, err := s.LatestFindings(ctx)
+	if err != nil {
+		return err
+	}
+	return triage.Encoder{Version: version}.WriteJSONL(w, all)
+}
