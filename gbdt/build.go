@@ -96,11 +96,7 @@ func (g *grower) sumTile(t *tile, l *leaf, bl *block, segments []segment) {
 			t.drain(g.b, bl, l.hist)
 			held = len(entries)
 		}
-		if bl.wide != nil {
-			t.addWide(entries, bl.wide)
-		} else {
-			t.addNarrow(entries, bl.narrow)
-		}
+		t.add(entries, bl)
 	}
 	t.drain(g.b, bl, l.hist)
 }

@@ -1,6 +1,9 @@
 package gbdt
 
-import "sync"
+import (
+	"sync"
+	"unsafe"
+)
 
 // entry is a row with its rounded gradient: row in bits 0 to 31, hessian in 32 to
 // 47, signed gradient in 48 to 63.
@@ -66,6 +69,33 @@ func (t *tile) addNarrow(entries []entry, rows [][8]uint8) {
 		t[6][row[6]] += v
 		t[7][row[7]] += v
 	}
+}
+
+// ahead is how many entries before its turn a row is fetched.
+const ahead = 16
+
+// sparse tells if the rows of entries lie so far apart that fetching them ahead pays.
+func sparse(entries []entry) bool {
+	n := len(entries)
+	return n > 4*ahead && float64(entries[n-1].row()-entries[0].row()) > 1.3*float64(n)
+}
+
+// add adds entries to the tile by the bins that a block has for their rows.
+func (t *tile) add(entries []entry, bl *block) {
+	fetch := sparse(entries)
+	if bl.wide != nil {
+		for ; fetch && len(entries) >= ahead+8; entries = entries[8:] {
+			prefetch(unsafe.Pointer(unsafe.SliceData(bl.wide)), 4, (*[8]entry)(entries[ahead:]))
+			t.addWide(entries[:8], bl.wide)
+		}
+		t.addWide(entries, bl.wide)
+		return
+	}
+	for ; fetch && len(entries) >= ahead+8; entries = entries[8:] {
+		prefetch(unsafe.Pointer(unsafe.SliceData(bl.narrow)), 3, (*[8]entry)(entries[ahead:]))
+		t.addNarrow(entries[:8], bl.narrow)
+	}
+	t.addNarrow(entries, bl.narrow)
 }
 
 // drain moves the tile's sums of a block into its cells and clears it.
