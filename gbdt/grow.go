@@ -51,7 +51,7 @@ type grower struct {
 
 func newGrower(p *Params, b *binned, d *TrainData) *grower {
 	g := &grower{p: p, b: b, threads: p.threads(), values: newValuer(p)}
-	g.grad = gradients{objective: p.Objective, classes: p.classes(), labels: d.Labels, weights: d.Weights, posWeight: float32(p.ScalePosWeight)}
+	g.grad = gradients{loss: lossOf(p.Objective), classes: p.classes(), labels: d.Labels, weights: d.Weights, posWeight: float32(p.ScalePosWeight)}
 	for lo := 0; lo < b.rows; lo += segmentRows {
 		g.segments = append(g.segments, segment{entries: make([]entry, min(segmentRows, b.rows-lo))})
 	}

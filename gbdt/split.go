@@ -102,9 +102,15 @@ func (s *scanner) column(f int, cells *[256]cell) {
 		}
 		left.g += c.g
 		left.h += c.h
-		s.consider(split{column: f, bin: i, left: left})
-		if missing.h != 0 {
-			s.consider(split{column: f, bin: i, left: cell{left.g + missing.g, left.h + missing.h}, defaultLeft: true})
+		if gain := s.gain(f, left); gain > s.best.gain {
+			s.best = split{gain: gain, column: f, bin: i, left: left}
+		}
+		if missing.h == 0 {
+			continue
+		}
+		with := cell{left.g + missing.g, left.h + missing.h}
+		if gain := s.gain(f, with); gain > s.best.gain {
+			s.best = split{gain: gain, column: f, bin: i, left: with, defaultLeft: true}
 		}
 	}
 }
@@ -116,34 +122,37 @@ func (s *scanner) categories(f int, cells *[256]cell, bins int, missing cell) {
 		if c.h == 0 {
 			continue
 		}
-		s.consider(split{column: f, bin: i, category: true, left: cell{s.total.g - c.g, s.total.h - c.h}, defaultLeft: true})
-		if missing.h != 0 {
-			c.g += missing.g
-			c.h += missing.h
-			s.consider(split{column: f, bin: i, category: true, left: cell{s.total.g - c.g, s.total.h - c.h}})
+		left := cell{s.total.g - c.g, s.total.h - c.h}
+		if gain := s.gain(f, left); gain > s.best.gain {
+			s.best = split{gain: gain, column: f, bin: i, category: true, left: left, defaultLeft: true}
+		}
+		if missing.h == 0 {
+			continue
+		}
+		left.g -= missing.g
+		left.h -= missing.h
+		if gain := s.gain(f, left); gain > s.best.gain {
+			s.best = split{gain: gain, column: f, bin: i, category: true, left: left}
 		}
 	}
 }
 
-// consider keeps x if it is allowed and better than what it has.
-func (s *scanner) consider(x split) {
-	gl, hl := s.floats(x.left)
-	gr, hr := s.floats(cell{s.total.g - x.left.g, s.total.h - x.left.h})
+// gain returns by how much a split of column f with these sums on the left lowers
+// the loss; 0 if it is not allowed.
+func (s *scanner) gain(f int, left cell) float64 {
+	gl, hl := s.floats(left)
+	gr, hr := s.floats(cell{s.total.g - left.g, s.total.h - left.h})
 	if hl < s.minChild || hr < s.minChild || hl <= 0 || hr <= 0 {
-		return
+		return 0
 	}
 	if s.plain {
-		x.gain = float64(gl*gl)/(hl+s.lambda) + float64(gr*gr)/(hr+s.lambda) - s.parent
-	} else {
-		wl, wr := s.value(gl, hl, s.limits), s.value(gr, hr, s.limits)
-		if c := s.constraint(x.column); c > 0 && wl > wr || c < 0 && wl < wr {
-			return
-		}
-		x.gain = s.score(gl, hl, wl) + s.score(gr, hr, wr) - s.parent
+		return float64(gl*gl)/(hl+s.lambda) + float64(gr*gr)/(hr+s.lambda) - s.parent
 	}
-	if x.gain > s.best.gain {
-		s.best = x
+	wl, wr := s.value(gl, hl, s.limits), s.value(gr, hr, s.limits)
+	if c := s.constraint(f); c > 0 && wl > wr || c < 0 && wl < wr {
+		return 0
 	}
+	return s.score(gl, hl, wl) + s.score(gr, hr, wr) - s.parent
 }
 
 func (s *scanner) constraint(f int) int {
