@@ -224,7 +224,7 @@ func furthest(alerts []triage.Alert) []triage.Alert {
 	return alerts[:min(len(alerts), maxAlerts)]
 }
 
-// peers fills in the largest peers of each alert from the slot's parts.
+// peers fills in the largest peers and the port of each alert from the slot's parts.
 func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) error {
 	if len(alerts) == 0 {
 		return nil
@@ -234,6 +234,7 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 		return err
 	}
 	for i := range alerts {
+		alerts[i].Port = proofs[i].Port
 		for _, peer := range proofs[i].Peers {
 			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})
 		}
@@ -284,7 +285,7 @@ func (p *Pipeline) evidence(ctx context.Context, f *picket.Finding) error {
 // putFinding writes one event of a finding. It reports false where the same
 // event was written before.
 func (p *Pipeline) putFinding(ctx context.Context, day int64, f *picket.Finding) (bool, error) {
-	line, err := triage.Encoder{}.Encode(f)
+	line, err := triage.Encoder{Version: p.deps.Version}.Encode(f)
 	if err != nil {
 		return false, err
 	}

@@ -29,6 +29,7 @@ type Deps struct {
 	Metrics *telemetry.Metrics
 	Now     func() time.Time // the clock; never read elsewhere
 	TempDir string           // spilled runs go here; "" is the system's
+	Version string           // of the program, for findings
 }
 
 // Pipeline runs the stages over one bucket. Its methods may be called at the

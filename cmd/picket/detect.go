@@ -88,9 +88,9 @@ func printer(form string) (func(w io.Writer, findings []picket.Finding) error, e
 	case "csv":
 		return triage.WriteCSV, nil
 	case "jsonl":
-		return triage.Encoder{}.WriteJSONL, nil
+		return triage.Encoder{Version: version}.WriteJSONL, nil
 	case "json":
-		return triage.Encoder{}.WriteJSON, nil
+		return triage.Encoder{Version: version}.WriteJSON, nil
 	}
 	return nil, usageError(hint(fmt.Errorf("output %q", form), "use table, json, jsonl or csv"))
 }

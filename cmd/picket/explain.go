@@ -60,7 +60,7 @@ func (a *app) openWith(s settings, deps pipeline.Deps) (*pipeline.Pipeline, erro
 	if err != nil {
 		return nil, hint(err, "name the bucket's folder with --data")
 	}
-	deps.Bucket, deps.Now = bucket, time.Now
+	deps.Bucket, deps.Now, deps.Version = bucket, time.Now, version
 	return pipeline.New(s.Pipeline, deps), nil
 }
 

@@ -78,7 +78,7 @@ func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
 	}
 	u := &up{app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo)}
 	p := pipeline.New(s.Pipeline, pipeline.Deps{
-		Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: filepath.Join(bucket.Dir(), ".picket"),
+		Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: filepath.Join(bucket.Dir(), ".picket"), Version: version,
 	})
 	serving, err := u.serving(ctx, p)
 	if err != nil {

@@ -44,7 +44,7 @@ func (a *app) workspace(ctx context.Context) (*workspace, error) {
 		os.RemoveAll(folder)
 		return nil, err
 	}
-	p := pipeline.New(cfg.Pipeline, pipeline.Deps{Bucket: bucket, Metrics: telemetry.New(), Now: time.Now, TempDir: folder})
+	p := pipeline.New(cfg.Pipeline, pipeline.Deps{Bucket: bucket, Metrics: telemetry.New(), Now: time.Now, TempDir: folder, Version: version})
 	return &workspace{Pipeline: p, app: a, folder: folder, bucket: bucket}, nil
 }
 

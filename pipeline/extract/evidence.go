@@ -28,7 +28,8 @@ type evidence struct {
 	limit   int // of rows
 	objects map[[2]string]*picket.Evidence
 	rows    []ConversationRow
-	peers   map[addr]uint64 // conversations per hour with each
+	peers   map[addr]uint64   // conversations per hour with each
+	ports   map[uint16]uint64 // conversations on each service port
 }
 
 // take notes a conversation of the entity, and reports whether any of it lies in

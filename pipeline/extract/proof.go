@@ -17,6 +17,7 @@ type Proof struct {
 	Evidence []picket.Evidence
 	Rows     []ConversationRow // the largest
 	Peers    []Peer            // the largest, at most 10
+	Port     uint16            // service port of most conversations; of equal ones the lowest
 }
 
 // Peer is one other side of a window's conversations.
@@ -49,7 +50,7 @@ func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit in
 			return nil, fmt.Errorf("proofs: %s is not of source %s", w, family)
 		}
 		o.From, o.To = min(o.From, w.Start), max(o.To, w.End())
-		all[i] = &evidence{window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]uint64{}}
+		all[i] = &evidence{window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]uint64{}, ports: map[uint16]uint64{}}
 		if ip, err := netip.ParseAddr(w.Entity.ID); err == nil {
 			key := role{w.Entity.Kind, toAddr(ip)}
 			court.cases[key] = append(court.cases[key], all[i])
@@ -64,7 +65,7 @@ func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit in
 	}
 	proofs := make([]Proof, len(windows))
 	for i, e := range all {
-		proofs[i] = Proof{Evidence: e.list(), Rows: e.rows, Peers: e.largestPeers()}
+		proofs[i] = Proof{Evidence: e.list(), Rows: e.rows, Peers: e.largestPeers(), Port: e.largestPort()}
 	}
 	return proofs, nil
 }
@@ -103,6 +104,7 @@ func (c *court) hour(parts []Part, o CloseOptions) error {
 			for _, e := range c.cases[role{kind, v.entity}] {
 				if e.take(rows, told, parts) {
 					e.meet(v.peer)
+					e.ports[v.servicePort]++
 				}
 			}
 		}
@@ -125,4 +127,13 @@ func (e *evidence) largestPeers() []Peer {
 		peers = append(peers, Peer{ID: a.String(), Flows: e.peers[a]})
 	}
 	return peers
+}
+
+func (e *evidence) largestPort() (largest uint16) {
+	for port, flows := range e.ports {
+		if most := e.ports[largest]; flows > most || flows == most && port < largest {
+			largest = port
+		}
+	}
+	return largest
 }
