@@ -250,9 +250,26 @@ func (p *ubjParser) typed() (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	v := value{kind: numbers, numbers: make([]float64, n)}
-	for i := range v.numbers {
-		v.numbers[i] = decode(kind, b[i*step:])
+	return value{kind: numbers, numbers: decodeAll(kind, b, n)}, nil
+}
+
+// decodeAll decodes n numbers of one kind, the two that models are made of without
+// asking for the kind of each.
+func decodeAll(kind byte, b []byte, n int) []float64 {
+	out := make([]float64, n)
+	switch kind {
+	case 'd':
+		for i := range out {
+			out[i] = float64(math.Float32frombits(binary.BigEndian.Uint32(b[4*i:])))
+		}
+	case 'l':
+		for i := range out {
+			out[i] = float64(int32(binary.BigEndian.Uint32(b[4*i:])))
+		}
+	default:
+		for i := range out {
+			out[i] = decode(kind, b[i*size(kind):])
+		}
 	}
-	return v, nil
+	return out
 }

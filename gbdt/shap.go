@@ -23,10 +23,14 @@ func (m *Model) Contributions(row, out []float32) {
 // quad is a number for each of four points of the rule.
 type quad struct{ a, b, c, d float64 }
 
-func (x quad) plus(y quad) quad  { return quad{x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d} }
-func (x quad) times(y quad) quad { return quad{x.a * y.a, x.b * y.b, x.c * y.c, x.d * y.d} }
-func (x quad) by(s float64) quad { return quad{x.a * s, x.b * s, x.c * s, x.d * s} }
-func (x quad) inverse() quad     { return quad{1 / x.a, 1 / x.b, 1 / x.c, 1 / x.d} }
+func (x quad) plus(y quad) quad { return quad{x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d} }
+func (x quad) times(y quad) quad {
+	return quad{float64(x.a * y.a), float64(x.b * y.b), float64(x.c * y.c), float64(x.d * y.d)}
+}
+func (x quad) by(s float64) quad {
+	return quad{float64(x.a * s), float64(x.b * s), float64(x.c * s), float64(x.d * s)}
+}
+func (x quad) inverse() quad { return quad{1 / x.a, 1 / x.b, 1 / x.c, 1 / x.d} }
 
 // dot returns the sum of the products.
 func (x quad) dot(y quad) float64 {
@@ -148,7 +152,7 @@ func (e *explainer) walk(n *node, depth int, product quad) quad {
 // above of that column, whose sum has these leaves too.
 func (e *explainer) take(n, child *node, depth int, old int32, part float64, product quad) quad {
 	above, here := &e.edges[old], &e.edges[depth]
-	z := above.z * part
+	z := float64(above.z * part)
 	factor := e.points.factor(z)
 	here.z, here.inverse = z, factor.inverse()
 	here.slope = here.inverse.by(1 - z)
