@@ -14,12 +14,13 @@ import (
 )
 
 func (a *app) detectCommand() *cobra.Command {
-	var model, output, failOn string
+	var model, output, failOn, keep string
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
 		Long: `Reads raw network logs (VPC Flow Logs, Zeek conn, pcap and pcapng; plain, gzip or
 zstd; "-" is stdin) and prints findings: who did what to whom, when, how sure
-Picket is and why. Nothing leaves this machine and nothing is written.`,
+Picket is and why. Nothing leaves this machine,
+and nothing is written but where --keep says.`,
 		Args:    someArgs("at least one log file or folder"),
 		Example: "  picket detect -o csv testdata/logs/ssh-guessing.pcap",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -27,7 +28,7 @@ Picket is and why. Nothing leaves this machine and nothing is written.`,
 			if err != nil {
 				return err
 			}
-			findings, err := a.detect(c.Context(), model, args)
+			findings, err := a.detect(c.Context(), model, keep, args)
 			if err != nil {
 				return err
 			}
@@ -39,17 +40,18 @@ Picket is and why. Nothing leaves this machine and nothing is written.`,
 	}
 	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, json, jsonl (OCSF Detection Finding) or csv")
+	c.Flags().StringVar(&keep, "keep", "", "leave the bucket in this folder, for \"picket explain --data\"")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")
 	return c
 }
 
 // detect runs the whole path over files and returns what is left of the findings.
-func (a *app) detect(ctx context.Context, modelPath string, paths []string) ([]picket.Finding, error) {
+func (a *app) detect(ctx context.Context, modelPath, keep string, paths []string) ([]picket.Finding, error) {
 	model, scorer, err := a.loadModel(modelPath)
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.workspace(ctx)
+	w, err := a.workspaceIn(ctx, keep)
 	if err != nil {
 		return nil, err
 	}

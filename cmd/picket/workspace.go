@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,14 @@ type workspace struct {
 	*pipeline.Pipeline
 	app    *app
 	folder string
-	bucket store.Bucket
+	bucket *store.Disk
 }
 
-func (a *app) workspace(ctx context.Context) (*workspace, error) {
+func (a *app) workspace(ctx context.Context) (*workspace, error) { return a.workspaceIn(ctx, "") }
+
+// workspaceIn keeps the bucket in a folder that stays, or with "" in one that
+// does not.
+func (a *app) workspaceIn(ctx context.Context, keep string) (*workspace, error) {
 	cfg, err := a.settings()
 	if err != nil {
 		return nil, err
@@ -39,7 +44,7 @@ func (a *app) workspace(ctx context.Context) (*workspace, error) {
 	if err != nil {
 		return nil, hint(err, "set TMPDIR to a folder that can be written")
 	}
-	bucket, err := store.OpenDisk(filepath.Join(folder, "bucket"))
+	bucket, err := store.OpenDisk(cmp.Or(keep, filepath.Join(folder, "bucket")))
 	if err != nil {
 		os.RemoveAll(folder)
 		return nil, err
@@ -48,7 +53,10 @@ func (a *app) workspace(ctx context.Context) (*workspace, error) {
 	return &workspace{Pipeline: p, app: a, folder: folder, bucket: bucket}, nil
 }
 
-func (w *workspace) Close() { os.RemoveAll(w.folder) }
+func (w *workspace) Close() {
+	w.bucket.Close()
+	os.RemoveAll(w.folder)
+}
 
 // ingest reads every file below paths, "-" being stdin, and says on stderr what
 // was read of each. A file that cannot be read is reported and left out; only if
