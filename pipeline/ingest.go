@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +47,7 @@ type Ingested struct {
 	Error    string       `json:"error,omitempty"` // why the rest of it could not be read
 	Set      string       `json:"quarantine,omitempty"`
 	Already  bool         `json:"-"` // this version was ingested before
+	whole    bool         // all its parts are written
 }
 
 // Ingest reads one raw object and writes its window parts, their marks, what was
@@ -56,19 +59,22 @@ func (p *Pipeline) Ingest(ctx context.Context, raw Raw) (Ingested, error) {
 		return Ingested{}, err
 	}
 	for _, m := range versions {
-		if m.Size == raw.Size && m.Modified.Equal(raw.Modified) && raw.Size > 0 {
+		if m.whole && m.Size == raw.Size && m.Modified.Equal(raw.Modified) && raw.Size > 0 {
 			m.Already = true
-			return m, nil
+			return m, p.reconcile(ctx, versions) // who wrote it may have been killed before
 		}
 	}
 	began := p.deps.Now()
-	in, err := p.read(ctx, raw)
+	in, err := p.read(ctx, raw, versions)
 	if err != nil {
 		return in, fmt.Errorf("ingest %s: %w", raw.Key, err)
 	}
 	p.deps.Metrics.Took("ingest", p.deps.Now().Sub(began))
 	p.countDecoded(in.Stats)
-	return in, p.reconcile(ctx, raw.Key)
+	if versions, err = p.manifests(ctx, raw.Key); err != nil {
+		return in, err
+	}
+	return in, p.reconcile(ctx, versions)
 }
 
 func (p *Pipeline) countDecoded(s decode.Stats) {
@@ -82,7 +88,7 @@ func (p *Pipeline) countDecoded(s decode.Stats) {
 
 // read decodes the object and puts what it holds. Nothing is visible to Close
 // before the marks, and the manifest comes last.
-func (p *Pipeline) read(ctx context.Context, raw Raw) (Ingested, error) {
+func (p *Pipeline) read(ctx context.Context, raw Raw, versions []Ingested) (Ingested, error) {
 	in := Ingested{Object: raw.Key, Modified: raw.Modified.UTC(), Size: raw.Size}
 	r, err := raw.Open()
 	if err != nil {
@@ -109,6 +115,7 @@ func (p *Pipeline) read(ctx context.Context, raw Raw) (Ingested, error) {
 	if raw.Changed != nil && raw.Changed() {
 		return in, ErrChanged
 	}
+	in.Version = again(in, versions)
 	if in.Set, err = refused.Put(ctx, p.deps.Bucket, in.Version); err != nil {
 		return in, err
 	}
@@ -127,16 +134,35 @@ func (p *Pipeline) IngestRecords(ctx context.Context, key string, feed func(emit
 	return p.finish(ctx, &in, builder)
 }
 
-// finish writes the parts, then the manifest that says they are all there.
-func (p *Pipeline) finish(ctx context.Context, in *Ingested, builder *extract.Builder) error {
-	if err := p.putParts(ctx, in, builder); err != nil {
-		return err
+// again returns the version of content that was read. An object that is put back
+// to what it was before its last change has the content of an old version, but is
+// newer than all: it becomes a version of its own.
+func again(in Ingested, versions []Ingested) string {
+	known, last := false, Ingested{}
+	for _, v := range versions {
+		if v.Modified.Before(in.Modified) {
+			known = known || v.Version == in.Version
+			if last.Version == "" || newer(v.Modified, v.Version, last.Modified, last.Version) {
+				last = v
+			}
+		}
 	}
-	return p.putManifest(ctx, *in)
+	if known && last.Version != in.Version {
+		return digest(in.Version, in.Modified.String())
+	}
+	return in.Version
 }
 
-// putParts writes the builder's parts, each followed by its marks.
-func (p *Pipeline) putParts(ctx context.Context, in *Ingested, builder *extract.Builder) error {
+// The manifest of a version is written twice: before its parts, so that a newer
+// version knows which to supersede even if this one was never finished, and once
+// they are all there.
+const (
+	begunManifest = ".begun.json"
+	wholeManifest = ".json"
+)
+
+// finish writes the parts, each followed by its marks, between the manifests.
+func (p *Pipeline) finish(ctx context.Context, in *Ingested, builder *extract.Builder) error {
 	var staged []*stagedPart
 	defer func() {
 		for _, s := range staged {
@@ -153,19 +179,25 @@ func (p *Pipeline) putParts(ctx context.Context, in *Ingested, builder *extract.
 	if err != nil {
 		return err
 	}
+	for _, info := range infos {
+		in.Slots = append(in.Slots, partSlot(info.ID).String())
+	}
+	if err := p.putManifest(ctx, *in, begunManifest); err != nil {
+		return err
+	}
 	for i, s := range staged {
-		at := slot{Start: infos[i].ID.Hour, Source: infos[i].ID.Source}
-		in.Slots = append(in.Slots, at.String())
 		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
 		body := io.MultiReader(bytes.NewReader(in.provenance(infos[i])), s.file)
-		if err := putPart(ctx, p.deps.Bucket, at, in.Object, in.Version, body); err != nil {
+		if err := putPart(ctx, p.deps.Bucket, partSlot(infos[i].ID), in.Object, in.Version, body); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.putManifest(ctx, *in, wholeManifest)
 }
+
+func partSlot(id extract.PartID) slot { return slot{Start: id.Hour, Source: id.Source} }
 
 // provenance is the first line of a part object: where it came from.
 type provenance struct {
@@ -215,15 +247,15 @@ func putPart(ctx context.Context, b store.Bucket, s slot, object, version string
 	return putOnce(ctx, b, dueKey(s.day(), object, version+"."+s.String()[11:13]), bytes.NewReader(nil))
 }
 
-func (p *Pipeline) putManifest(ctx context.Context, in Ingested) error {
+func (p *Pipeline) putManifest(ctx context.Context, in Ingested, kind string) error {
 	body, err := json.MarshalIndent(in, "", "  ")
 	if err != nil {
 		return err
 	}
-	return putOnce(ctx, p.deps.Bucket, manifestPrefix(in.Object)+in.Version+".json", bytes.NewReader(body))
+	return putOnce(ctx, p.deps.Bucket, manifestPrefix(in.Object)+in.Version+kind, bytes.NewReader(body))
 }
 
-// manifests returns the ingested versions of one raw object.
+// manifests returns the versions of one raw object, those that were only begun too.
 func (p *Pipeline) manifests(ctx context.Context, object string) ([]Ingested, error) {
 	var all []Ingested
 	for info, err := range p.deps.Bucket.List(ctx, manifestPrefix(object), "") {
@@ -234,6 +266,7 @@ func (p *Pipeline) manifests(ctx context.Context, object string) ([]Ingested, er
 		if err := readJSON(ctx, p.deps.Bucket, info.Key, &m); err != nil {
 			return nil, err
 		}
+		m.whole = !strings.HasSuffix(info.Key, begunManifest)
 		all = append(all, m)
 	}
 	return all, nil
@@ -242,17 +275,13 @@ func (p *Pipeline) manifests(ctx context.Context, object string) ([]Ingested, er
 // reconcile gives the newest version of an object an empty part in every slot
 // that only older versions fill. Each of two concurrent ingests does it after
 // its own manifest is written, so that whichever comes second sees both.
-func (p *Pipeline) reconcile(ctx context.Context, object string) error {
-	versions, err := p.manifests(ctx, object)
-	if err != nil || len(versions) < 2 {
-		return err
+func (p *Pipeline) reconcile(ctx context.Context, versions []Ingested) error {
+	if len(versions) == 0 {
+		return nil
 	}
-	newest := versions[0]
-	for _, v := range versions[1:] {
-		if newer(v.Modified, v.Version, newest.Modified, newest.Version) {
-			newest = v
-		}
-	}
+	newest := slices.MaxFunc(versions, func(a, b Ingested) int {
+		return cmp.Or(a.Modified.Compare(b.Modified), cmp.Compare(a.Version, b.Version))
+	})
 	has := map[string]bool{}
 	for _, s := range newest.Slots {
 		has[s] = true
