@@ -30,34 +30,64 @@ type Detected struct {
 // Detect scores the newest features of one UTC day, makes findings of them and
 // writes those that say something new: features/ → findings/. Running it again
 // on the same features writes nothing.
+//
+// Of two that detect at the same time the slower one may tell what the faster one
+// has outdated. So who told something looks again whether its features are still
+// the newest.
 func (p *Pipeline) Detect(ctx context.Context, model *picket.Model, scorer Scorer, day int64) (Detected, error) {
 	var d Detected
-	alerts, rows, err := p.alerts(ctx, model, scorer, day)
+	for {
+		newest, err := p.newestFeatures(ctx, day, day+picket.Day)
+		if err != nil {
+			return d, fmt.Errorf("detect: %w", err)
+		}
+		told := len(d.Events)
+		if err := p.detect(ctx, model, scorer, day, newest, &d); err != nil {
+			return d, fmt.Errorf("detect: %w", err)
+		}
+		if len(d.Events) == told {
+			return d, nil
+		}
+		now, err := p.newestFeatures(ctx, day, day+picket.Day)
+		if err != nil || maps.Equal(now, newest) {
+			return d, err
+		}
+	}
+}
+
+// detect tells what the given features say that was not told before.
+func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Scorer, day int64, newest map[slot]string, d *Detected) error {
+	alerts, rows, err := p.alerts(ctx, model, scorer, newest)
 	if err != nil {
-		return d, fmt.Errorf("detect: %w", err)
+		return err
 	}
 	d.Rows, d.Alerts = rows, len(alerts)
 	prev, err := p.Findings(ctx, day)
 	if err != nil {
-		return d, fmt.Errorf("detect: %w", err)
+		return err
 	}
 	next := triage.Triage(alerts, triage.Config{Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words()})
 	for _, f := range triage.Diff(prev, next) {
 		if err := p.evidence(ctx, &f); err != nil {
-			return d, fmt.Errorf("detect: evidence of %s: %w", f.UID, err)
+			return fmt.Errorf("evidence of %s: %w", f.UID, err)
 		}
 		put, err := p.putFinding(ctx, day, &f)
 		if err != nil {
-			return d, fmt.Errorf("detect: %w", err)
+			return err
 		}
 		if put {
 			d.Events = append(d.Events, f)
-			p.deps.Metrics.Finding(f.Class, f.Severity.String())
-			p.deps.Log.Info("threat flagged", "stage", "triage", "uid", f.UID, "class", f.Class, "status", f.Status,
-				"confidence", f.Confidence, "entity_kind", f.Entity.Kind, "entity", f.Entity.ID)
+			p.flag(&f)
 		}
 	}
-	return d, nil
+	return nil
+}
+
+// flag counts and logs one event of a finding.
+func (p *Pipeline) flag(f *picket.Finding) {
+	p.deps.Metrics.Finding(f.Class, f.Severity.String())
+	p.deps.Log.Info("threat flagged", "stage", "triage", "uid", f.UID, "class", f.Class, "status", f.Status,
+		"confidence", f.Confidence, "entity_kind", f.Entity.Kind, "entity", f.Entity.ID)
 }
 
 // words tells triage the unit of each feature, for its sentences.
@@ -108,18 +138,14 @@ func (c *hitCache) keep(newest map[slot]string) {
 	})
 }
 
-// alerts returns the scores over their threshold of the newest revision of every
-// slot of a day.
-func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, day int64) ([]triage.Alert, uint64, error) {
-	newest, err := p.newestFeatures(ctx, day, day+picket.Day)
-	if err != nil {
-		return nil, 0, err
-	}
+// alerts returns the scores over their threshold of the given features.
+func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string) ([]triage.Alert, uint64, error) {
 	var all []triage.Alert
 	var rows uint64
 	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
 		sc, ok := p.hits.get(model.ID, newest[s])
 		if !ok {
+			var err error
 			if sc, err = p.score(ctx, scorer, s, newest[s]); err != nil {
 				return nil, 0, err
 			}

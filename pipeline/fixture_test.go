@@ -179,23 +179,17 @@ func turn(t testing.TB, p *Pipeline) {
 	}
 }
 
-// hooked is a bucket that asks before, and tells after, each call.
+// hooked is a bucket that asks before each call; an error is what the caller gets.
 type hooked struct {
 	store.Bucket
-	before, after func() error // an error is what the caller gets
+	before func() error
 }
 
 func (h hooked) around(call func() error) error {
-	if h.before != nil {
-		if err := h.before(); err != nil {
-			return err
-		}
+	if err := h.before(); err != nil {
+		return err
 	}
-	err := call()
-	if err == nil && h.after != nil {
-		return h.after()
-	}
-	return err
+	return call()
 }
 
 func (h hooked) Get(ctx context.Context, key string) (r io.ReadCloser, info store.Info, err error) {
