@@ -18,10 +18,17 @@ import (
 //go:embed default
 var defaults embed.FS
 
-// loadPackage reads a model package: a file, or with "" the one in this binary.
+// loadPackage reads a model package: a file, or with "" the one that the
+// configuration names, else the one in this binary.
 func (a *app) loadPackage(path string) (*train.Package, error) {
 	if path == "" {
-		return defaultPackage()
+		s, err := a.settings()
+		if err != nil {
+			return nil, err
+		}
+		if path = s.Model; path == "" {
+			return defaultPackage()
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,34 +29,38 @@ and somebody said so, live while it scores, previous after that: one step back.`
 	c.PersistentFlags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
 	c.AddCommand(
 		a.listCommand(&data), a.showCommand(&data), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(),
-		a.stageCommand(&data, "approve ID", "Let the candidate be deployed", approve),
+		a.stageCommand(&data, "approve [ID]", "Let the candidate be deployed", approve),
 		a.stageCommand(&data, "deploy", "Make the approved model live", deploy),
 		a.stageCommand(&data, "rollback", "Make the previous model live again", rollback),
 	)
 	return c
 }
 
-// transition is one step of the registry; id is the argument, if it takes one.
+// transition is one step of the registry; id is the argument, if there is one.
 type transition func(s *train.Stages, id string, t train.Transition) error
 
-func approve(s *train.Stages, id string, t train.Transition) error { return s.Approve(id, t) }
+// approve approves the candidate; with an id only if that is the candidate.
+func approve(s *train.Stages, id string, t train.Transition) error {
+	return s.Approve(cmp.Or(id, s.Candidate), t)
+}
+
 func deploy(s *train.Stages, _ string, t train.Transition) error   { return s.Deploy(t) }
 func rollback(s *train.Stages, _ string, t train.Transition) error { return s.Rollback(t) }
 
 func (a *app) stageCommand(data *string, use, short string, step transition) *cobra.Command {
-	takesID := use == "approve ID"
+	name, what, takesID := strings.Cut(use, " ")
 	c := &cobra.Command{
-		Use: use, Short: short, Example: "  picket model " + use,
+		Use: use, Short: short, Example: "  picket model " + name,
 		RunE: func(c *cobra.Command, args []string) error {
-			if takesID != (len(args) == 1) {
-				return usageError(hint(fmt.Errorf("picket model %s", use), "run \"picket model list\" for the ids"))
+			if len(args) > 1 || len(args) == 1 && !takesID {
+				return usageError(hint(fmt.Errorf("%s takes %s", c.CommandPath(), cmp.Or(what, "no arguments")), "run \"picket model list\" for the ids"))
 			}
 			p, err := a.open(*data)
 			if err != nil {
 				return err
 			}
 			id := ""
-			if takesID {
+			if len(args) == 1 {
 				pkg, err := p.Model(c.Context(), args[0])
 				if err != nil {
 					return hint(err, "run \"picket model list\"")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -22,8 +23,12 @@ func (a *app) serveCommand() *cobra.Command {
 /execution-parameters: rows of features as CSV or JSON in, scores out. Name the
 booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
 		Args:    exactArgs(0, "no arguments"),
-		Example: "  picket serve --listen 127.0.0.1:8080",
+		Example: "  picket serve --model flows.zip",
 		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := a.settings()
+			if err != nil {
+				return err
+			}
 			m, scorer, err := a.loadModel(model)
 			if err != nil {
 				return err
@@ -43,11 +48,11 @@ booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
 			mux := http.NewServeMux()
 			endpoint.Register(mux)
 			mux.Handle("GET /metrics", options.Metrics.Handler())
-			return a.listenAndServe(c.Context(), listen, remote, mux, "endpoint")
+			return a.listenAndServe(c.Context(), cmp.Or(listen, s.Listen), remote, mux, "endpoint")
 		},
 	}
 	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address")
+	c.Flags().StringVar(&listen, "listen", "", "address (default: 127.0.0.1:8080)")
 	c.Flags().BoolVar(&remote, "allow-remote", false, "allow an address that other machines reach; put TLS and a login in front")
 	return c
 }

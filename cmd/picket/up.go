@@ -35,7 +35,7 @@ endpoint, /metrics for Prometheus, and trains again as the configuration says.
 Logs are JSON lines on stderr. SIGTERM ends it cleanly; killed, it goes on where
 it was.`,
 		Args:    exactArgs(0, "no arguments, only flags"),
-		Example: "  picket up --data picket-data --listen 127.0.0.1:8080",
+		Example: "  picket up --data picket-data",
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.settings()
 			if err != nil {
