@@ -81,6 +81,7 @@ features that moved it and the rows behind it.`,
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration file (default: picket.yaml, if there is one)")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "say nothing on stderr but errors")
 	root.CompletionOptions.HiddenDefaultCmd = true
+	group(root)
 	root.AddCommand(a.commands()...)
 	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
 		c.SetUsageTemplate(usageTemplate)
@@ -89,7 +90,7 @@ features that moved it and the rows behind it.`,
 }
 
 // usageTemplate is cobra's with the exit codes at the end.
-const usageTemplate = `Usage:{{if .Runnable}}
+const usageTemplate = `Usage:{{if not .HasAvailableSubCommands}}
   {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} COMMAND
 
@@ -162,6 +163,22 @@ func oneLine(s string) string {
 	}, s)
 }
 
+// group makes a command that only has commands below it say which ones it does
+// not have.
+func group(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		err := fmt.Errorf("%s has no command %q", c.CommandPath(), args[0])
+		if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+			return usageError(hint(err, "did you mean %q?", c.CommandPath()+" "+like[0]))
+		}
+		return usageError(hint(err, "run %q", c.CommandPath()+" --help"))
+	}
+}
+
 // exactArgs is cobra.ExactArgs with an error that says what to do.
 func exactArgs(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
@@ -169,6 +186,16 @@ func exactArgs(n int, what string) cobra.PositionalArgs {
 			return nil
 		}
 		return usageError(hint(fmt.Errorf("%s takes %s", c.CommandPath(), what), "run %q", c.CommandPath()+" --help"))
+	}
+}
+
+// upToOneArg is cobra.MaximumNArgs(1) with an error that says what to do.
+func upToOneArg(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < 2 {
+			return nil
+		}
+		return exactArgs(1, what)(c, args)
 	}
 }
 

@@ -16,6 +16,7 @@ func (a *app) pipelineCommand() *cobra.Command {
 		Use: "pipeline", Short: "The training pipeline: run it, show its steps and runs",
 		Example: "  picket pipeline show",
 	}
+	group(c)
 	c.AddCommand(a.pipelineRunCommand(), a.pipelineShowCommand())
 	return c
 }

@@ -27,6 +27,7 @@ and somebody said so, live while it scores, previous after that: one step back.`
 		Example: "  picket model list",
 	}
 	c.PersistentFlags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	group(c)
 	c.AddCommand(
 		a.listCommand(&data), a.showCommand(&data), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(),
 		a.stageCommand(&data, "approve [ID]", "Let the candidate be deployed", approve),
@@ -151,7 +152,7 @@ func (a *app) packageOf(c *cobra.Command, p *pipeline.Pipeline, name string) (*t
 
 func (a *app) showCommand(data *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "show [ID|FILE]", Short: "Show a package: boosters, thresholds, evaluation, training facts", Args: cobra.MaximumNArgs(1),
+		Use: "show [ID|FILE]", Short: "Show a package: boosters, thresholds, evaluation, training facts", Args: upToOneArg("one package, by id or file"),
 		Example: "  picket model show",
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := a.open(*data)

@@ -22,7 +22,7 @@ func (a *app) simulateCommand() *cobra.Command {
 labels.csv beside them. The same script gives the same bytes. SCRIPT is a file, or
 the name of one of the scripts in this binary: %s.`, strings.Join(simulate.Scripts(), ", ")),
 		Args:    exactArgs(1, "one script"),
-		Example: "  picket simulate demo-new --format zeek-tsv -o simulated",
+		Example: "  picket simulate demo-new --format zeek -o simulated",
 		RunE: func(c *cobra.Command, args []string) error {
 			script, err := a.script(args[0])
 			if err != nil {
