@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"picket/pipeline"
+	"picket/pipeline/train"
+	"picket/store"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +39,7 @@ func runScripts(t *testing.T, dir string) {
 		Dir: dir, Setup: setupScript, RequireUniqueNames: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitCode, "await": await, "get": get, "post": post, "like": like, "make-file": makeFile,
+			"register": register,
 		},
 	})
 }
@@ -161,6 +167,21 @@ func makeFile(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no file of kind %s", args[0])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), body, 0o644))
+}
+
+// register puts a package into a registry as its candidate: register FILE DATA.
+func register(ts *testscript.TestScript, neg bool, args []string) {
+	pkg, err := train.ReadPackage(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(err)
+	bucket, err := store.OpenDisk(ts.MkAbs(args[1]))
+	ts.Check(err)
+	p := pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: bucket, Now: time.Now})
+	ts.Check(p.PutModel(context.Background(), pkg))
+	_, err = p.ChangeStages(context.Background(), func(s train.Stages) (train.Stages, error) {
+		err := s.Register(pkg.Model.ID, train.Transition{})
+		return s, err
+	})
+	ts.Check(err)
 }
 
 // TestExamples wants every example of a help text to stand in a script as printed.
