@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"picket"
 	"picket/pipeline/train"
+	"picket/simulate"
 )
 
 // Step is one step of the training pipeline: what it reads, what it writes, how
@@ -77,9 +79,9 @@ type RunOptions struct {
 	Seed     uint64
 	Gate     train.GateOptions
 	Train    train.Options
-	Labeller func(seconds int64) *train.Labeller // in place of labels/
-	Serve    func(Serving) error                 // told when a model goes live; may be nil
-	Report   func(StepState)                     // told when a step ends; may be nil
+	Truths   []simulate.Truth    // of simulated raw logs, in place of labels/
+	Serve    func(Serving) error // told when a model goes live; may be nil
+	Report   func(StepState)     // told when a step ends; may be nil
 
 	// Learn fits the datasets; nil is Learn. The demo's own test replaces it by
 	// models that must not pass.
@@ -94,7 +96,6 @@ type execution struct {
 	gathered Gathered
 	sets     []*picket.Dataset
 	pkg      *train.Package
-	passed   bool
 }
 
 // Run executes the training pipeline over the bucket and returns its state, also
@@ -208,19 +209,10 @@ func (e *execution) close(ctx context.Context) (string, error) {
 }
 
 func (e *execution) dataset(ctx context.Context) (string, error) {
-	labeller := e.o.Labeller
-	if labeller == nil {
-		labels, err := e.p.Labels(ctx)
-		if err != nil {
-			return "", err
-		}
-		l := train.NewLabeller(labels)
-		if err := e.p.Talks(ctx, l); err != nil {
-			return "", err
-		}
-		labeller = func(int64) *train.Labeller { return l }
+	labeller, err := e.labeller(ctx)
+	if err != nil {
+		return "", err
 	}
-	var err error
 	if e.gathered, err = e.p.Gather(ctx, e.o.MaxRows, labeller); err != nil {
 		return "", err
 	}
@@ -239,6 +231,19 @@ func (e *execution) dataset(ctx context.Context) (string, error) {
 	snapshot, err := e.p.PutDataset(ctx, e.sets, e.gathered.Counts, rule)
 	e.state.Dataset = snapshot.ID
 	return fmt.Sprintf("%d rows, %d unlabelled, %v", e.gathered.Counts.Rows, e.gathered.Counts.Unlabelled, e.gathered.Counts.ByClass), err
+}
+
+// labeller gives rows their class: by the truth of a simulation, or by labels/.
+func (e *execution) labeller(ctx context.Context) (func(seconds int64) *train.Labeller, error) {
+	if e.o.Truths != nil {
+		return e.p.TruthLabeller(ctx, e.o.Truths)
+	}
+	labels, err := e.p.Labels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := train.NewLabeller(labels)
+	return func(int64) *train.Labeller { return l }, e.p.Talks(ctx, l)
 }
 
 // split gives rows from a time on to the test, and the others by entity and
@@ -287,6 +292,10 @@ func (e *execution) evaluate(context.Context) (string, error) {
 	return fmt.Sprintf("%d boosters on rows not trained on, the least AUC %.4f", len(e.pkg.Evaluations), worst), nil
 }
 
+// gateRows is how many malicious test rows a booster needs to be judged: a recall
+// of fewer rows says little.
+const gateRows = 20
+
 // gate holds every booster that was evaluated against the floors, and against the
 // live model's booster of the same name on the same rows.
 func (e *execution) gate(ctx context.Context) (string, error) {
@@ -295,11 +304,13 @@ func (e *execution) gate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var reasons []string
+	judged := 0
 	for _, set := range e.sets {
 		candidate := e.pkg.Evaluations[set.Booster]
-		if candidate == nil {
+		if candidate == nil || candidate.Picket.Malicious < gateRows {
 			continue
 		}
+		judged++
 		var before *train.Evaluation
 		if live != nil {
 			before, _ = EvaluateOn(&live.Model, set, candidate.Picket.Data, e.o.Seed) // a model of another schema cannot be compared
@@ -310,10 +321,13 @@ func (e *execution) gate(ctx context.Context) (string, error) {
 		}
 		reasons = append(reasons, verdict.Reasons...)
 	}
-	if e.passed = len(reasons) == 0; !e.passed {
-		return "", fmt.Errorf("the candidate is not good enough: %v", reasons)
+	if len(reasons) > 0 {
+		return "", fmt.Errorf("the candidate is not good enough: %s", strings.Join(reasons, "; "))
 	}
-	return fmt.Sprintf("passed by %d boosters", len(e.pkg.Evaluations)), nil
+	if judged == 0 {
+		return "", fmt.Errorf("no booster has %d malicious test rows to be judged by", gateRows)
+	}
+	return fmt.Sprintf("passed by %d boosters; the others have fewer than %d malicious test rows", judged, gateRows), nil
 }
 
 func (e *execution) register(ctx context.Context) (string, error) {

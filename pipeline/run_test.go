@@ -66,14 +66,16 @@ var trained = sync.OnceValues(func() (*ran, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.labeller = func(seconds int64) *train.Labeller { return train.NewLabeller(TruthLabels(truths, seconds)) }
 	r.pipeline = New(Default(), Deps{Bucket: r.bucket, Now: func() time.Time { return nine.Add(72 * time.Hour) }})
 	r.state, r.pkg, err = r.pipeline.Run(context.Background(), RunOptions{
-		Name: "tiny", Seed: 1, Approve: true, MaxRows: 2000, TestFrom: late, Labeller: r.labeller,
+		Name: "tiny", Seed: 1, Approve: true, MaxRows: 2000, TestFrom: late, Truths: truths,
 		Gate:  train.GateOptions{FPR: 1, ECE: 1, Tolerance: 1},
 		Train: train.Options{Params: map[string]string{"num_round": "15", "early_stopping_rounds": "0"}},
 		Serve: func(s Serving) error { r.served = s; return nil },
 	})
+	if err == nil {
+		r.labeller, err = r.pipeline.TruthLabeller(context.Background(), truths)
+	}
 	return r, err
 })
 

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"picket"
-	"picket/pipeline/train"
 	"picket/simulate"
 	"picket/store"
 )
@@ -87,9 +86,11 @@ func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathe
 	if err := p.Close(ctx, true, nil); err != nil {
 		return Gathered{}, err
 	}
-	g, err := p.Gather(ctx, maxRows, func(seconds int64) *train.Labeller {
-		return train.NewLabeller(TruthLabels(truths, seconds))
-	})
+	labeller, err := p.TruthLabeller(ctx, truths)
+	if err != nil {
+		return Gathered{}, err
+	}
+	g, err := p.Gather(ctx, maxRows, labeller)
 	for _, set := range g.Sets {
 		for i := range set.Examples {
 			set.Examples[i].Group = play.Name
