@@ -1,5 +1,26 @@
 #!/usr/bin/env bash
-# make e2e: what is slow or needs peers.
+# make e2e: what is slow or needs peers: the kill test, latency, bounded memory,
+# the slow examples, and gbdt against real XGBoost.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go test -tags e2e -count=1 -timeout 14m ./cmd/...
+command -v go >/dev/null || { echo "picket: error: Go is not installed" >&2; echo "picket: hint: https://go.dev/dl, version $(awk '/^go /{print $2}' go.mod) or newer" >&2; exit 1; }
+
+# Say at once what is missing, then run what can run.
+missing=
+if ! command -v python3 >/dev/null; then
+	missing="python3"
+elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+	missing="python3's venv module"
+elif [ "$(uname -s)" != Linux ]; then
+	missing="wheels of xgboost-cpu, which are for Linux"
+elif ! sh bench/peers.sh; then
+	missing="xgboost from the package index"
+fi
+packages="./cmd/picket ./gbdt"
+export PICKET_XGB3=$PWD/.peers/xgb3/bin/python PICKET_XGB17=$PWD/.peers/xgb17/bin/python
+if [ -n "$missing" ]; then
+	echo "e2e: $missing is missing: gbdt is not compared with real XGBoost" >&2
+	packages="./cmd/picket"
+fi
+go test -tags e2e -count=1 -timeout 14m -v $packages | awk '!/^ *(=== |--- PASS.*\/)/'
+[ -z "$missing" ] || echo "e2e: passed, but for what needs $missing" >&2

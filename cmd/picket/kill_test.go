@@ -373,3 +373,6 @@ func TestMemory(t *testing.T) {
 		z.Close()
 	}, true)
 }
+
+// TestSlowExamples runs the examples that take longer than a test should.
+func TestSlowExamples(t *testing.T) { runScripts(t, filepath.Join(scripts, "e2e")) }
