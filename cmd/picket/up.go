@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -75,6 +76,9 @@ func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
 	bucket, err := store.OpenDisk(s.Data)
 	if err != nil {
 		return nil, hint(err, "name the bucket's folder with --data")
+	}
+	if err := os.MkdirAll(filepath.Join(bucket.Dir(), filepath.FromSlash(picket.RawPrefix)), 0o755); err != nil {
+		return nil, hint(err, "name a folder that can be written with --data")
 	}
 	u := &up{app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo)}
 	p := pipeline.New(s.Pipeline, pipeline.Deps{
