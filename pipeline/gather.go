@@ -96,9 +96,9 @@ func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(second
 	return all, nil
 }
 
-// Talks tells labellers who talked with whom in the whole bucket, so that under
+// Talks tells a labeller who talked with whom in the whole bucket, so that under
 // "*" the peers of an attacker stay unlabelled.
-func (p *Pipeline) Talks(ctx context.Context, labellers ...*train.Labeller) error {
+func (p *Pipeline) Talks(ctx context.Context, l *train.Labeller) error {
 	hours := map[slot]bool{}
 	newest, err := p.newestFeatures(ctx, math.MinInt64, math.MaxInt64)
 	if err != nil {
@@ -116,10 +116,7 @@ func (p *Pipeline) Talks(ctx context.Context, labellers ...*train.Labeller) erro
 		}
 		o := extract.CloseOptions{Source: s.Source, From: s.Start, To: s.End(), TempDir: p.deps.TempDir}
 		err = extract.Talks(ctx, parts.newest, o, func(a, b netip.Addr, start, end int64) {
-			from, to := a.String(), b.String()
-			for _, l := range labellers {
-				l.Talked(from, to, start, end)
-			}
+			l.Talked(a.String(), b.String(), start, end)
 		})
 		if err != nil {
 			return err
@@ -128,16 +125,13 @@ func (p *Pipeline) Talks(ctx context.Context, labellers ...*train.Labeller) erro
 	return nil
 }
 
-// TruthLabeller returns the labellers of a simulation by width: see TruthLabels.
-// Who touched an attack without a row of its own is unlabelled: the host that a
-// weak attack drowns in its own traffic is neither attacked nor normal.
-func (p *Pipeline) TruthLabeller(ctx context.Context, truths []simulate.Truth) (func(seconds int64) *train.Labeller, error) {
+// TruthLabeller returns the labellers of a simulation by width; see TruthLabels.
+func TruthLabeller(truths []simulate.Truth) func(seconds int64) *train.Labeller {
 	byWidth := map[int64]*train.Labeller{}
 	for _, seconds := range []int64{picket.Minute, picket.TenMinutes, picket.Hour, picket.Day} {
 		byWidth[seconds] = train.NewLabeller(TruthLabels(truths, seconds))
 	}
-	err := p.Talks(ctx, slices.Collect(maps.Values(byWidth))...)
-	return func(seconds int64) *train.Labeller { return byWidth[seconds] }, err
+	return func(seconds int64) *train.Labeller { return byWidth[seconds] }
 }
 
 // TruthLabels returns the label rows that a simulation is fair to be judged by at

@@ -236,7 +236,7 @@ func (e *execution) dataset(ctx context.Context) (string, error) {
 // labeller gives rows their class: by the truth of a simulation, or by labels/.
 func (e *execution) labeller(ctx context.Context) (func(seconds int64) *train.Labeller, error) {
 	if e.o.Truths != nil {
-		return e.p.TruthLabeller(ctx, e.o.Truths)
+		return TruthLabeller(e.o.Truths), nil
 	}
 	labels, err := e.p.Labels(ctx)
 	if err != nil {

@@ -26,10 +26,26 @@ type Play struct {
 // captures that people keep are; so are four of five others, because a minute of
 // a small network teaches as much as one of a large network.
 func RandomPlays(seed uint64, n int, formats []string) ([]Play, error) {
+	return randomPlays(seed, n, formats, func(i int, format string) bool {
+		return strings.HasPrefix(format, "pcap") || i%5 != 0
+	})
+}
+
+// QuietPlays returns n plays of random networks without attacks: large ones, but
+// for packets.
+func QuietPlays(seed uint64, n int, formats []string) ([]Play, error) {
+	plays, err := randomPlays(seed, n, formats, func(_ int, format string) bool { return strings.HasPrefix(format, "pcap") })
+	for i := range plays {
+		plays[i].Script.Attacks = nil
+	}
+	return plays, err
+}
+
+func randomPlays(seed uint64, n int, formats []string, small func(i int, format string) bool) ([]Play, error) {
 	plays := make([]Play, n)
 	for i := range plays {
 		format, profile := formats[i%len(formats)], ""
-		if strings.HasPrefix(format, "pcap") || i%5 != 0 {
+		if small(i, format) {
 			profile = "lab"
 		}
 		script, err := simulate.Random(seed+uint64(i), profile)
@@ -71,8 +87,23 @@ func Simulated(ctx context.Context, plays []Play, maxRows int, tempDir string, d
 	return all, nil
 }
 
-// gather plays a script into a bucket in memory and labels its rows.
+// gather plays a script and labels its rows.
 func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathered, error) {
+	p, truths, err := play.perform(ctx, tempDir)
+	if err != nil {
+		return Gathered{}, err
+	}
+	g, err := p.Gather(ctx, maxRows, TruthLabeller(truths))
+	for _, set := range g.Sets {
+		for i := range set.Examples {
+			set.Examples[i].Group = play.Name
+		}
+	}
+	return g, err
+}
+
+// perform plays a script into a bucket in memory and closes its windows.
+func (play Play) perform(ctx context.Context, tempDir string) (*Pipeline, []simulate.Truth, error) {
 	p := New(Default(), Deps{Bucket: store.NewMemory(nil), Now: time.Now, TempDir: tempDir})
 	var truths []simulate.Truth
 	err := p.IngestRecords(ctx, play.Name, func(emit func(*picket.Record) error) error {
@@ -81,20 +112,7 @@ func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathe
 		return err
 	})
 	if err != nil {
-		return Gathered{}, err
+		return nil, nil, err
 	}
-	if err := p.Close(ctx, true, nil); err != nil {
-		return Gathered{}, err
-	}
-	labeller, err := p.TruthLabeller(ctx, truths)
-	if err != nil {
-		return Gathered{}, err
-	}
-	g, err := p.Gather(ctx, maxRows, labeller)
-	for _, set := range g.Sets {
-		for i := range set.Examples {
-			set.Examples[i].Group = play.Name
-		}
-	}
-	return g, err
+	return p, truths, p.Close(ctx, true, nil)
 }

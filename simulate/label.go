@@ -121,8 +121,12 @@ func (w *world) truths() []Truth {
 func (a *Attack) rows(kind picket.Kind, l *ledger) []Truth {
 	var rows []Truth
 	for addr, t := range l.tallies {
+		class := a.Class
 		if !a.names(kind, t) {
-			continue
+			if t.drowned() {
+				continue
+			}
+			class = ClassExcluded
 		}
 		note := fmt.Sprintf("%s strength %g", a.Kind, a.Strength)
 		if t.reply && kind == picket.KindActor {
@@ -130,7 +134,7 @@ func (a *Attack) rows(kind picket.Kind, l *ledger) []Truth {
 		}
 		span := max(1, t.last-t.first)
 		rows = append(rows, Truth{
-			Label: picket.Label{Start: t.first / second, End: t.last/second + 1, Class: a.Class, Note: note,
+			Label: picket.Label{Start: t.first / second, End: t.last/second + 1, Class: class, Note: note,
 				Entity: picket.Entity{Kind: kind, ID: addr.String()}},
 			Attack: a, Conversations: t.convs, Packets: t.packets, Bytes: t.bytes,
 			Share: float64(t.convs) / float64(t.convs+t.otherConvs), ByteShare: float64(t.bytes) / float64(max(1, t.bytes+t.otherBytes)), Filled: min(1, float64(t.busy)/float64(span)),
@@ -141,6 +145,16 @@ func (a *Attack) rows(kind picket.Kind, l *ledger) []Truth {
 	})
 	return rows
 }
+
+// ClassExcluded is the class of a side that an attack touched and that no booster
+// should name for it: what it looks like meanwhile is neither the attack nor
+// normal.
+const ClassExcluded = "excluded"
+
+// drowned reports whether the attack is lost in what the side does besides: less
+// than a fiftieth of its conversations and bytes while it lasted. Such a side is
+// normal.
+func (t *tally) drowned() bool { return t.convs*50 < t.otherConvs && t.bytes*50 < t.otherBytes }
 
 // names says whether a side of the attack gets a row.
 func (a *Attack) names(kind picket.Kind, t *tally) bool {

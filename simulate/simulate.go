@@ -24,9 +24,9 @@
 //
 // A row spans the first to the last conversation of that side. A slow attack
 // does not show in every short window inside its row: [Truth.Shows] says at which
-// widths a row is fair to train and to test on. What touches a labelled side
-// without a row of its own is meant to stay unlabelled, by the rule of the
-// label file for peers. Background radiation (a stray probe or two from each of
+// widths a row is fair to train and to test on. What an attack touched
+// without any of these has a row of class excluded, unless the attack is lost in
+// its other traffic. Background radiation (a stray probe or two from each of
 // many addresses) has no rows: it reaches every public host all day, nobody can
 // act on it, and a model that names it is useless.
 package simulate
