@@ -73,28 +73,32 @@ func (l *Live) Take(ctx context.Context, raw Raw) error {
 	return nil
 }
 
+// retryTurn is how long after a turn that failed the next one is tried.
+const retryTurn = 10 * time.Second
+
 // Run works until ctx ends.
 func (l *Live) Run(ctx context.Context) error {
-	days := true // what an earlier process left due
-	for {
-		if err := l.Turn(ctx, days); err != nil && ctx.Err() == nil {
+	now := l.Pipeline.deps.Now
+	hour := now().Truncate(time.Hour).Add(time.Hour)
+	for days := true; ctx.Err() == nil; { // days: what an earlier process left due, too
+		wait := retryTurn // what was due still is, if the turn fails
+		if err := l.Turn(ctx, days); err == nil {
+			wait, days = hour.Sub(now()), false
+		} else if ctx.Err() == nil {
 			l.Pipeline.deps.Metrics.Error("close")
 			l.Pipeline.deps.Log.Error("close failed", "stage", "extract", "error", err)
 		}
-		now := l.Pipeline.deps.Now()
-		hour := time.NewTimer(now.Truncate(time.Hour).Add(time.Hour).Sub(now))
 		select {
 		case <-ctx.Done():
-			hour.Stop()
-			return nil
-		case <-hour.C:
-			days = true
+		case <-time.After(wait):
 		case <-l.arrived:
-			days = false
 			l.debounce(ctx)
 		}
-		hour.Stop()
+		if t := now(); !t.Before(hour) {
+			days, hour = true, t.Truncate(time.Hour).Add(time.Hour)
+		}
 	}
+	return nil
 }
 
 // debounce waits until nothing has arrived for cfg.Debounce, ten times that at most.
