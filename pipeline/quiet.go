@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"picket"
+	"picket/pipeline/train"
+	"picket/pipeline/triage"
+)
+
+// ThresholdQuiet is the method of a cut that Quieten raised.
+const ThresholdQuiet = "incidents-a-day"
+
+// quiet is what the boosters say of networks where nothing happens.
+type quiet struct {
+	mu      sync.Mutex
+	days    float64                        // simulated, of all networks together
+	margins map[picket.BoosterID][]float64 // the greatest of each entity and day
+}
+
+// Quieten raises each booster's cut until it makes at most perDay incidents a day
+// on the plays, which have no attacks (QuietPlays). A budget of rows cannot promise that: a
+// thousandth of a day's minutes is an incident for every host of the network.
+func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float64, tempDir string, done func(Play)) error {
+	serving, err := Serve(&pkg.Model)
+	if err != nil {
+		return err
+	}
+	q := quiet{margins: map[picket.BoosterID][]float64{}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, play := range plays {
+		group.Go(func() error {
+			if err := q.listen(ctx, play, serving.Scorer, tempDir); err != nil {
+				return fmt.Errorf("quieten on %s: %w", play.Name, err)
+			}
+			if done != nil {
+				done(play)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i := range pkg.Model.Boosters {
+		b := &pkg.Model.Boosters[i]
+		b.Threshold.Margin = triage.Budget(q.margins[b.ID], q.days, perDay, b.Threshold.Margin)
+		b.Threshold.Method, b.Threshold.Budget = ThresholdQuiet, perDay
+		b.Threshold.Validation += fmt.Sprintf("; then at most %g incidents a day on %d simulated networks without attacks, %.1f days together", perDay, len(plays), q.days)
+	}
+	return nil
+}
+
+// listen scores all rows of a play.
+func (q *quiet) listen(ctx context.Context, play Play, scorer Scorer, tempDir string) error {
+	p, _, err := play.perform(ctx, tempDir)
+	if err != nil {
+		return err
+	}
+	type entityDay struct {
+		booster picket.BoosterID
+		entity  string
+		day     int64
+	}
+	greatest := map[entityDay]float64{}
+	err = p.Rows(ctx, func(f *picket.Features) error {
+		scores, err := scorer.Score(ctx, []picket.Features{*f}, false)
+		if err != nil || scores[0].Classes == nil || f.Entity.ID == picket.Rest {
+			return err
+		}
+		k := entityDay{scores[0].Booster, f.Entity.ID, f.Start / picket.Day}
+		if m, ok := greatest[k]; !ok || scores[0].Margin > m {
+			greatest[k] = scores[0].Margin
+		}
+		return nil
+	})
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.days += play.Script.Duration.Hours() / 24
+	for k, m := range greatest {
+		q.margins[k.booster] = append(q.margins[k.booster], m)
+	}
+	return err
+}

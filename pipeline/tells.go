@@ -1,0 +1,31 @@
+package pipeline
+
+import (
+	"slices"
+
+	"picket"
+)
+
+// Tells reports whether a row of a booster can tell a class at all. A beacon shows
+// in an hour, not in a minute, in which any host calls home; an upload is any
+// upload until it goes on. Who leaks or calls home is told by its own rows, not
+// by those of whom it talks to, and a flood by those of its victim.
+func Tells(id picket.BoosterID, class string) bool {
+	actor := id.Kind == picket.KindActor
+	switch class {
+	case picket.ClassDDoS:
+		return !actor
+	case picket.ClassExfiltration:
+		return actor && id.Seconds >= picket.TenMinutes
+	case picket.ClassC2:
+		return actor && id.Seconds >= picket.Hour
+	}
+	return true
+}
+
+// Keep drops the examples for which keep is false.
+func (g *Gathered) Keep(keep func(id picket.BoosterID, class string) bool) {
+	for id, set := range g.Sets {
+		set.Examples = slices.DeleteFunc(set.Examples, func(e picket.Example) bool { return !keep(id, e.Class) })
+	}
+}
