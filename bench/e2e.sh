@@ -16,11 +16,11 @@ elif [ "$(uname -s)" != Linux ]; then
 elif ! sh bench/peers.sh; then
 	missing="xgboost from the package index"
 fi
-packages="./cmd/picket ./gbdt"
+packages="./cmd/picket ./pipeline ./gbdt"
 export PICKET_XGB3=$PWD/.peers/xgb3/bin/python PICKET_XGB17=$PWD/.peers/xgb17/bin/python
 if [ -n "$missing" ]; then
 	echo "e2e: $missing is missing: gbdt is not compared with real XGBoost" >&2
-	packages="./cmd/picket"
+	packages="./cmd/picket ./pipeline"
 fi
 go test -tags e2e -count=1 -timeout 14m -v $packages | awk '!/^ *(=== |--- PASS.*\/)/'
 [ -z "$missing" ] || echo "e2e: passed, but for what needs $missing" >&2
