@@ -74,6 +74,7 @@ type RunState struct {
 type RunOptions struct {
 	Name     string
 	TestFrom int64 // Unix seconds: rows from here on are for the test alone; 0 splits by shares of time
+	ByEntity bool  // splits by entity and incident alone, for logs too short to split by time
 	MaxRows  int   // of each class and booster; 0 is 20,000
 	Approve  bool  // approve and deploy what passes the gate
 	Seed     uint64
@@ -216,17 +217,15 @@ func (e *execution) dataset(ctx context.Context) (string, error) {
 	if e.gathered, err = e.p.Gather(ctx, e.o.MaxRows, labeller); err != nil {
 		return "", err
 	}
+	e.gathered.Keep(Tells)
 	if e.sets = e.gathered.Datasets(); len(e.sets) == 0 {
 		return "", errors.New("no booster has labelled rows both normal and malicious")
 	}
-	rule := "by time and entity"
+	rule := e.o.splitRule()
 	for _, set := range e.sets {
-		if err := split(set, e.o.TestFrom, e.o.Seed); err != nil {
+		if err := e.o.split(set); err != nil {
 			return "", err
 		}
-	}
-	if e.o.TestFrom != 0 {
-		rule = "test from " + time.Unix(e.o.TestFrom, 0).UTC().Format(time.RFC3339) + ", the rest by entity and incident"
 	}
 	snapshot, err := e.p.PutDataset(ctx, e.sets, e.gathered.Counts, rule)
 	e.state.Dataset = snapshot.ID
@@ -246,25 +245,39 @@ func (e *execution) labeller(ctx context.Context) (func(seconds int64) *train.La
 	return func(int64) *train.Labeller { return l }, e.p.Talks(ctx, l)
 }
 
-// split gives rows from a time on to the test, and the others by entity and
-// incident to the splits that are learned from.
-func split(set *picket.Dataset, testFrom int64, seed uint64) error {
-	if testFrom == 0 {
-		return train.SplitByTimeAndEntity(set, train.DefaultFractions, seed)
+// splitRule says in words how rows are split.
+func (o *RunOptions) splitRule() string {
+	switch {
+	case o.ByEntity:
+		return "by entity and incident"
+	case o.TestFrom != 0:
+		return "test from " + time.Unix(o.TestFrom, 0).UTC().Format(time.RFC3339) + ", the rest by entity and incident"
+	}
+	return "by time and entity"
+}
+
+// split gives each row its split. Rows of one incident never part.
+func (o *RunOptions) split(set *picket.Dataset) error {
+	switch {
+	case o.ByEntity:
+		train.SplitByGroup(set, train.DefaultFractions, o.Seed)
+		return nil
+	case o.TestFrom == 0:
+		return train.SplitByTimeAndEntity(set, train.DefaultFractions, o.Seed)
 	}
 	var early, late picket.Dataset
 	early = *set
 	early.Examples = nil
 	for _, e := range set.Examples {
 		switch {
-		case e.Start >= testFrom:
+		case e.Start >= o.TestFrom:
 			e.Split = picket.SplitTest
 			late.Examples = append(late.Examples, e)
-		case e.End() <= testFrom:
+		case e.End() <= o.TestFrom:
 			early.Examples = append(early.Examples, e)
 		}
 	}
-	train.SplitByGroup(&early, train.Fractions{Train: 0.6, Validation: 0.2, Calibration: 0.2}, seed)
+	train.SplitByGroup(&early, train.Fractions{Train: 0.6, Validation: 0.2, Calibration: 0.2}, o.Seed)
 	set.Examples = append(early.Examples, late.Examples...)
 	return nil
 }

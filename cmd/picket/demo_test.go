@@ -29,11 +29,11 @@ func TestDemoFails(t *testing.T) {
 	if err := d.open(); err != nil {
 		t.Fatal(err)
 	}
-	lessons, testFrom, err := demoLessons()
+	lessons, err := demoLessons()
 	if err != nil {
 		t.Fatal(err)
 	}
-	truths, err := d.drop(ctx, "to learn from", fewer(lessons, testFrom))
+	truths, err := d.drop(ctx, "to learn from", fewer(lessons))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestDemoFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d.learn = learn
 			report := &demoReport{}
-			endpoint, err := d.train(ctx, truths, testFrom, report)
+			endpoint, err := d.train(ctx, truths, report)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,22 +63,9 @@ func TestDemoFails(t *testing.T) {
 	f("always malicious", alarmist, "false positive")
 }
 
-// fewer keeps the short lessons: four to learn from and all that are tested on.
-func fewer(lessons []*simulate.Script, testFrom int64) []*simulate.Script {
-	var few []*simulate.Script
-	early := 0
-	for _, s := range lessons {
-		if s.Duration >= 4*time.Hour {
-			continue // an office, half of all records
-		}
-		if s.Start.Unix() < testFrom {
-			early++
-		}
-		if s.Start.Unix() >= testFrom || early <= 4 {
-			few = append(few, s)
-		}
-	}
-	return few
+// fewer keeps some short lessons.
+func fewer(lessons []*simulate.Script) []*simulate.Script {
+	return slices.DeleteFunc(lessons, func(s *simulate.Script) bool { return s.Duration >= 4*time.Hour })[:8]
 }
 
 // shuffled learns from rows whose classes were dealt out anew.
