@@ -112,7 +112,7 @@ func alarmist(ctx context.Context, sets []*picket.Dataset, l pipeline.Learning) 
 // hasty is enough rounds to be wrong.
 func hasty(l pipeline.Learning) pipeline.Learning {
 	l.Options.Params = maps.Clone(l.Options.Params)
-	l.Options.Params["num_round"] = "10"
+	l.Options.Params["num_round"] = "5"
 	return l
 }
 
