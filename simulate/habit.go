@@ -44,25 +44,24 @@ type habit struct {
 
 // doer is one actor with its draws from a habit.
 type doer struct {
-	w       *world
-	h       *habit
-	self    *host // nil in a crowd
-	servers []*host
-	peers   []*host
-	gap     float64
-	burst   float64
-	within  float64
-	up      float64
-	down    float64
-	life    float64
-	rounds  float64
-	fail    float64
-	jitter  float64
-	people  int
-	home    uint64
-	port    uint16
-	key     uint64
-	rhythm  float64 // how deep the night is
+	w      *world
+	h      *habit
+	self   *host // nil in a crowd
+	peers  []*host
+	gap    float64
+	burst  float64
+	within float64
+	up     float64
+	down   float64
+	life   float64
+	rounds float64
+	fail   float64
+	jitter float64
+	people int
+	home   uint64
+	port   uint16
+	key    uint64
+	rhythm float64 // how deep the night is
 }
 
 // live lets the actors of a stretch of benign traffic loose.
