@@ -496,7 +496,7 @@ func (d *demo) detect(ctx context.Context, endpoint *localEndpoint) ([]picket.Fi
 // judge compares findings with the truth.
 func (r *demoReport) judge(truths []simulate.Truth) {
 	byAttack := map[int]*demoAttack{}
-	labelled := map[string]bool{sshGuesser: true}
+	labelled := map[string]bool{sshGuesser: true, sshGuessed: true}
 	for i := range truths {
 		t := &truths[i]
 		if t.Attack == nil {
@@ -521,7 +521,8 @@ func (r *demoReport) judge(truths []simulate.Truth) {
 	}
 	guessing := demoAttack{Class: picket.ClassBruteforce, Kind: "real ssh guessing", Strength: 1, Entities: []string{sshGuesser}}
 	for _, f := range r.Findings {
-		guessing.Found = guessing.Found || f.Class == guessing.Class && f.Entity.ID == sshGuesser
+		names := f.Entity.ID == sshGuesser || slices.Contains(f.Peers, sshGuesser)
+		guessing.Found = guessing.Found || f.Class == guessing.Class && names
 		if !labelled[f.Entity.ID] {
 			r.Benign = append(r.Benign, f.Entity.ID+" "+f.Class)
 		}
@@ -529,8 +530,11 @@ func (r *demoReport) judge(truths []simulate.Truth) {
 	r.Attacks = append(r.Attacks, guessing)
 }
 
-// sshGuesser is who guesses passwords in demo/ssh-guessing.pcap.
-const sshGuesser = "192.168.56.1"
+// Who guesses passwords in demo/ssh-guessing.pcap, and whose.
+const (
+	sshGuesser = "192.168.56.1"
+	sshGuessed = "192.168.56.103"
+)
 
 // tell prints the findings and what was found and missed.
 func (d *demo) tell(r *demoReport) {
