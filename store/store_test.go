@@ -154,9 +154,12 @@ func writeForever(dir string) {
 	if err != nil {
 		panic(err)
 	}
+	var contents [4][]byte // made before: the time between two puts is none in which a kill shows anything
+	for i := range contents {
+		contents[i] = bytes.Repeat([]byte{byte(i)}, 2_000_000)
+	}
 	for i := 0; ; i++ {
-		content := bytes.Repeat([]byte{byte(i)}, 2_000_000)
-		if _, err := d.Put(context.Background(), "k", bytes.NewReader(content)); err != nil {
+		if _, err := d.Put(context.Background(), "k", bytes.NewReader(contents[i%len(contents)])); err != nil {
 			panic(err)
 		}
 		os.Stdout.WriteString(".")
