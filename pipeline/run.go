@@ -42,6 +42,9 @@ func Steps() []Step {
 	}
 }
 
+// gateStep is the place of the gate among the steps.
+const gateStep = 5
+
 // States of a step.
 const (
 	StepPending = "pending"
@@ -253,7 +256,18 @@ func (o *RunOptions) splitRule() string {
 	case o.TestFrom != 0:
 		return "test from " + time.Unix(o.TestFrom, 0).UTC().Format(time.RFC3339) + ", the rest by entity and incident"
 	}
-	return "by time and entity"
+	return "by time and entity; where a split would be without attacks, by entity and incident alone"
+}
+
+// learnable reports whether every split that is learned from has rows both normal
+// and malicious.
+func learnable(set *picket.Dataset) bool {
+	for _, name := range []string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration} {
+		if !twoClasses(train.In(set, name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // split gives each row its split. Rows of one incident never part.
@@ -263,7 +277,12 @@ func (o *RunOptions) split(set *picket.Dataset) error {
 		train.SplitByGroup(set, train.DefaultFractions, o.Seed)
 		return nil
 	case o.TestFrom == 0:
-		return train.SplitByTimeAndEntity(set, train.DefaultFractions, o.Seed)
+		if err := train.SplitByTimeAndEntity(set, train.DefaultFractions, o.Seed); err != nil || learnable(set) {
+			return err
+		}
+		// Too few incidents to part them by time: every split needs some.
+		train.SplitByGroup(set, train.DefaultFractions, o.Seed)
+		return nil
 	}
 	var early, late picket.Dataset
 	early = *set
@@ -338,7 +357,7 @@ func (e *execution) gate(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the candidate is not good enough: %s", strings.Join(reasons, "; "))
 	}
 	if judged == 0 {
-		return "", fmt.Errorf("no booster has %d malicious test rows to be judged by", gateRows)
+		return fmt.Sprintf("no booster has %d malicious test rows to be judged by: a person must", gateRows), errSkipped
 	}
 	return fmt.Sprintf("passed by %d boosters; the others have fewer than %d malicious test rows", judged, gateRows), nil
 }
@@ -356,7 +375,7 @@ func (e *execution) register(ctx context.Context) (string, error) {
 }
 
 func (e *execution) deploy(ctx context.Context) (string, error) {
-	if !e.o.Approve {
+	if !e.o.Approve || e.state.Steps[gateStep].State == StepSkipped {
 		return "waits for \"picket model approve\"", errSkipped
 	}
 	at := train.Transition{Time: e.p.deps.Now().Unix(), By: "run " + e.state.ID, Why: "passed the gate"}

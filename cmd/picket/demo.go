@@ -493,7 +493,8 @@ func (d *demo) detect(ctx context.Context, endpoint *localEndpoint) ([]picket.Fi
 	return findings, nil
 }
 
-// judge compares findings with the truth.
+// judge compares findings with the truth: an attack is found if a finding of its
+// class names one of its sides while it lasted.
 func (r *demoReport) judge(truths []simulate.Truth) {
 	byAttack := map[int]*demoAttack{}
 	labelled := map[string]bool{sshGuesser: true, sshGuessed: true}
@@ -503,18 +504,17 @@ func (r *demoReport) judge(truths []simulate.Truth) {
 			continue
 		}
 		labelled[t.Entity.ID] = true
-		if t.Class == simulate.ClassExcluded {
-			continue
-		}
 		a := byAttack[t.Attack.Index]
 		if a == nil {
-			a = &demoAttack{Class: t.Class, Kind: t.Attack.Kind, Strength: t.Attack.Strength}
+			a = &demoAttack{Class: t.Attack.Class, Kind: t.Attack.Kind, Strength: t.Attack.Strength}
 			byAttack[t.Attack.Index] = a
 		}
-		a.Entities = append(a.Entities, t.Entity.ID)
 		a.Found = a.Found || slices.ContainsFunc(r.Findings, func(f picket.Finding) bool {
-			return f.Class == t.Class && f.Entity.ID == t.Entity.ID && f.FirstSeen < t.End && t.Start < f.LastSeen
+			return f.Class == a.Class && f.Entity.ID == t.Entity.ID && f.FirstSeen < t.End && t.Start < f.LastSeen
 		})
+		if t.Class != simulate.ClassExcluded {
+			a.Entities = append(a.Entities, t.Entity.ID)
+		}
 	}
 	for i := range len(byAttack) {
 		r.Attacks = append(r.Attacks, *byAttack[i])

@@ -39,7 +39,7 @@ on other networks where nothing happens. The same seed gives the same bytes.
 It learns from no real log; with --data, the captures that thresholds and
 features were judged by (docs/data.md) must be there, as a check of the folder.`,
 		Args:    exactArgs(0, "no arguments"),
-		Example: "  picket model make --plays 12 --quiet 2 -o default.zip",
+		Example: "  picket model make --plays 24 --quiet-networks 2 -o default.zip",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkData(data); err != nil {
 				return err
@@ -52,7 +52,7 @@ features were judged by (docs/data.md) must be there, as a check of the folder.`
 		},
 	}
 	c.Flags().IntVar(&r.plays, "plays", 180, "simulated networks to learn from")
-	c.Flags().IntVar(&r.quiet, "quiet", 12, "simulated networks without attacks to set thresholds by")
+	c.Flags().IntVar(&r.quiet, "quiet-networks", 12, "simulated networks without attacks to set thresholds by")
 	c.Flags().Float64Var(&r.perDay, "incidents-per-day", 1.5, "false incidents of a booster on a network and day")
 	c.Flags().IntVar(&r.maxRows, "max-rows", 1500, "rows of each class and booster kept of one network")
 	c.Flags().Uint64Var(&r.seed, "seed", 1, "of the networks and of training")
