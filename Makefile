@@ -6,7 +6,7 @@ DATA    ?=
 BIN     := bin/picket
 SOURCES := $(shell find . -name '*.go' -not -path './.peers/*') go.mod go.sum
 
-.PHONY: help demo build test e2e bench soak fuzz model evaluation life clean
+.PHONY: help demo build test e2e bench fuzz model evaluation life clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,16 +25,13 @@ test: ## vet, staticcheck, and every fast test, with the race detector where the
 e2e: ## what is slow or needs peers: kill test, real XGBoost
 	@bench/e2e.sh
 
-bench: build ## measure us and the peers on the same input; writes docs/benchmarks.md
+bench: ## Go micro-benchmarks of reading, windows, trees and the endpoint, for benchstat
 	@bench/bench.sh
-
-soak: build ## feed "picket up" for an hour and watch its memory
-	@bench/soak.sh
 
 fuzz: ## fuzz every parser; FUZZTIME=10m by default
 	@bench/fuzz.sh
 
-model: build ## make the embedded default package again from DATA=DIR and the simulator
+model: build ## make the embedded default package again from the simulator; DATA=DIR checks that the sets it was judged by are there
 	@bench/model.sh "$(DATA)"
 
 evaluation: build ## measure the shipped model on the public sets in DATA=DIR; writes docs/evaluation.md

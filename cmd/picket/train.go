@@ -160,10 +160,12 @@ func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 		return err
 	}
 	a.say("trained in %.1f s", time.Since(began).Seconds())
-	if err := a.testTables(pkg, f, o); err != nil {
-		return err
+	if len(f.test) == 0 {
+		err = a.printEvaluations(pkg)
+	} else {
+		err = a.testTables(pkg, f, o)
 	}
-	if err := a.printEvaluations(pkg); err != nil {
+	if err != nil {
 		return err
 	}
 	return writePackage(f.out, pkg)
