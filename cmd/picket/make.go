@@ -39,7 +39,7 @@ on other networks where nothing happens. The same seed gives the same bytes.
 It learns from no real log; with --data, the captures that thresholds and
 features were judged by (docs/data.md) must be there, as a check of the folder.`,
 		Args:    exactArgs(0, "no arguments"),
-		Example: "  picket model make --plays 24 --quiet-networks 2 -o default.zip",
+		Example: "  picket model make --plays 60 --quiet-networks 2 -o default.zip",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkData(data); err != nil {
 				return err

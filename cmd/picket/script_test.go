@@ -194,6 +194,7 @@ func TestExamples(t *testing.T) {
 		body, err := os.ReadFile(path)
 		for line := range strings.Lines(string(body)) {
 			line, _, _ = strings.Cut(line, " &")
+			line = strings.TrimPrefix(line, "exitcode 1 ") // it runs, and says why it is not content
 			run[strings.TrimSpace(line)] = true
 		}
 		return err
