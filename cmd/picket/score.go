@@ -75,16 +75,23 @@ func (a *app) scoreLogs(ctx context.Context, m *picket.Model, scorer *infer.Scor
 	return cmp.Or(err, out.close())
 }
 
-// scoreTable scores every row of a table like the one that the model learned from.
+// scoreTable scores every row of tables like the one that the model learned from.
 func (a *app) scoreTable(scorer *infer.Scorer, b *picket.Booster, paths []string) error {
 	table, err := train.ReadTable(paths, train.TableOptions{Like: b})
 	if err != nil {
 		return hint(err, "the table needs the columns that the model was trained on")
 	}
-	out := newScores(a.stdout, slices.Concat([]string{"row"}, keyColumns), b.Classes)
+	return a.scoreRows(table, b.Classes, func(f *picket.Features) (picket.Score, bool, error) {
+		return scorer.ScoreAs(picket.DetectorTable, f, false)
+	})
+}
+
+// scoreRows prints one row a row of a table.
+func (a *app) scoreRows(table *train.Table, classes []string, score func(*picket.Features) (picket.Score, bool, error)) error {
+	out := newScores(a.stdout, slices.Concat([]string{"row"}, keyColumns), classes)
 	for i := range table.Dataset.Examples {
 		f := &table.Dataset.Examples[i].Features
-		s, _, err := scorer.ScoreAs(picket.DetectorTable, f, false)
+		s, _, err := score(f)
 		if err != nil {
 			return fmt.Errorf("row %d: %w", i+1, err)
 		}
@@ -125,18 +132,9 @@ func (a *app) scoreFeatures(scorer *infer.Scorer, m *picket.Model, paths []strin
 	if err != nil {
 		return hint(err, "make the table again with this version's \"picket features\"")
 	}
-	out := newScores(a.stdout, slices.Concat([]string{"row"}, keyColumns), classesOf(m))
-	for i := range table.Dataset.Examples {
-		f := &table.Dataset.Examples[i].Features
-		s, _, err := scorer.Score(f, false)
-		if err != nil {
-			return fmt.Errorf("row %d: %w", i+1, err)
-		}
-		if err := out.row(tableCells(i, f), &s); err != nil {
-			return err
-		}
-	}
-	return out.close()
+	return a.scoreRows(table, classesOf(m), func(f *picket.Features) (picket.Score, bool, error) {
+		return scorer.Score(f, false)
+	})
 }
 
 // classesOf returns every class that some booster of the model knows.
