@@ -8,6 +8,9 @@ const (
 	SourceVPC  = "vpc"  // VPC Flow Logs: one direction at one interface per record
 	SourceZeek = "zeek" // Zeek conn: both directions of one connection per record
 	SourcePcap = "pcap" // packets: one direction, one packet per record
+
+	SourceNames  = "names"  // names asked for: resolver queries, HTTP hosts, TLS server names, lists
+	SourceAccess = "access" // what principals did: API calls, logins
 )
 
 // TCP flags as in RFC 9293, section 3.1, and VPC Flow Logs' tcp-flags.
@@ -69,6 +72,47 @@ type Record struct {
 	Lost                   bool   // the log says that records are missing here (SKIPDATA): no addresses, only times
 	Opener                 Opener
 	Has                    Has
+
+	Lookup *Lookup // a name that Src asked for; such a record may be a packet too
+	Access *Access // what a principal did, or tried to, from Src; such a record is no flow
+}
+
+// Lookup is a name that somebody asked for. It is what a record of SourceNames
+// says, and what a packet can carry besides being a packet.
+type Lookup struct {
+	Name string // a host name as the log has it, or a URL; hostile input
+	Via  string // "dns", "http", "tls", "list"
+
+	Type    string       // of the DNS question: "A", "AAAA", "TXT"; "" where unknown
+	Code    string       // of the DNS answer: "NOERROR", "NXDOMAIN"; "" where unknown
+	Answers []netip.Addr // addresses that it led to
+	Issuer  string       // of the TLS certificate, where the log has it
+	Valid   [2]int64     // Unix seconds: the certificate's validity; 0 where unknown
+}
+
+// Access is one thing that a principal did or tried to do: an API call, a
+// console login, a login at a host.
+type Access struct {
+	ID        string // of the event, where the log gives it one (CloudTrail eventID): an event told twice is one event
+	Principal string // user, role or account: an ARN, or a user name; hostile input
+	Account   string // AWS account, or the host that logged it
+	Kind      string // of principal: "root", "user", "role", "service", "federated", "login"; "" where unknown
+
+	Service string // "iam.amazonaws.com", "ssh", "rdp"
+	Action  string // "CreateUser", "ConsoleLogin", "login"
+	Target  string // what it was done to, where the log says: a role, a bucket, a host
+	Region  string
+	Agent   string // user agent, or SSH client version
+	Key     string // access key id that signed it
+	Session string // who assumed the role, where the principal is one
+
+	Failed bool
+	Error  string // "AccessDenied", "Failed authentication", "invalid user"
+	MFA    bool   // the login or session was authenticated by a second factor
+	Write  bool   // it changes something
+	Count  uint64 // how many such events the record stands for ("message repeated N times"); at least 1
+
+	Params map[string]string // the few request parameters that rules read; see pipeline/extract
 }
 
 // Protocol numbers that features name.
