@@ -136,13 +136,20 @@ func TruthLabeller(truths []simulate.Truth) func(seconds int64) *train.Labeller 
 
 // TruthLabels returns the label rows that a simulation is fair to be judged by at
 // a width: attacks that do not show in such a window leave out what they touch.
+// A simulation seldom fills a day: what it says of a part of one counts for the
+// whole of it.
 func TruthLabels(truths []simulate.Truth, seconds int64) []picket.Label {
 	labels := make([]picket.Label, len(truths))
 	for i := range truths {
-		labels[i] = truths[i].Label
+		l := truths[i].Label
 		if truths[i].Attack != nil && !truths[i].Shows(seconds) {
-			labels[i].Class = train.ClassExcluded
+			l.Class = train.ClassExcluded
 		}
+		if seconds > picket.Hour {
+			l.Start -= l.Start % seconds
+			l.End += (seconds - l.End%seconds) % seconds
+		}
+		labels[i] = l
 	}
 	return labels
 }

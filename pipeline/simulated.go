@@ -23,32 +23,43 @@ type Play struct {
 
 // RandomPlays returns n plays of random networks. Play i depends on seed and i
 // alone, and formats take turns. Packets are of small and short networks, as the
-// captures that people keep are; so are four of five others, because a minute of
-// a small network teaches as much as one of a large network.
+// captures that people keep are; so are half of the others, because a minute of a
+// small network teaches as much as one of a large network. Most of the rest are
+// under siege: an hour or a day is one row of a machine, so that it takes many
+// machines to learn from.
 func RandomPlays(seed uint64, n int, formats []string) ([]Play, error) {
-	return randomPlays(seed, n, formats, func(i int, format string) bool {
-		return strings.HasPrefix(format, "pcap") || i%5 != 0
+	return randomPlays(seed, n, formats, func(i int, format string) string {
+		turn := (i + i/len(formats)) % 10
+		switch {
+		case strings.HasPrefix(format, "pcap") || turn > 4:
+			return "lab"
+		case turn > 0:
+			return "siege"
+		}
+		return ""
 	})
 }
 
 // QuietPlays returns n plays of random networks without attacks: large ones, but
 // for packets.
 func QuietPlays(seed uint64, n int, formats []string) ([]Play, error) {
-	plays, err := randomPlays(seed, n, formats, func(_ int, format string) bool { return strings.HasPrefix(format, "pcap") })
+	plays, err := randomPlays(seed, n, formats, func(_ int, format string) string {
+		if strings.HasPrefix(format, "pcap") {
+			return "lab"
+		}
+		return ""
+	})
 	for i := range plays {
 		plays[i].Script.Attacks = nil
 	}
 	return plays, err
 }
 
-func randomPlays(seed uint64, n int, formats []string, small func(i int, format string) bool) ([]Play, error) {
+func randomPlays(seed uint64, n int, formats []string, profile func(i int, format string) string) ([]Play, error) {
 	plays := make([]Play, n)
 	for i := range plays {
-		format, profile := formats[i%len(formats)], ""
-		if small(i, format) {
-			profile = "lab"
-		}
-		script, err := simulate.Random(seed+uint64(i), profile)
+		format := formats[i%len(formats)]
+		script, err := simulate.Random(seed+uint64(i), profile(i, format))
 		if err != nil {
 			return nil, err
 		}

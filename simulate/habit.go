@@ -122,7 +122,7 @@ func (w *world) doers(h *habit, d dice) []*host {
 // doer draws one actor's numbers. It is nil where there is nobody to talk to.
 func (w *world) doer(h *habit, self *host, d dice, level float64) *doer {
 	do := &doer{w: w, h: h, self: self, gap: d.in(h.gap) / level, burst: max(1, d.in(h.burst)), within: d.in(h.within), up: d.in(h.up), down: d.in(h.down),
-		life: d.in(h.life), rounds: max(1, d.in(h.rounds)), fail: d.in(h.fail), people: max(1, d.count(h.people)), home: d.Uint64(), rhythm: 1 + 6*d.Float64(), jitter: h.clock * d.Float64() * 2}
+		life: d.in(h.life), rounds: max(1, d.in(h.rounds)), fail: d.in(h.fail), people: max(1, d.count(h.people)), home: w.home(h, d), rhythm: 1 + 6*d.Float64(), jitter: h.clock * d.Float64() * 2}
 	if len(h.ports) > 0 {
 		do.port = h.ports[d.IntN(len(h.ports))]
 	}
@@ -150,6 +150,19 @@ func (w *world) doer(h *habit, self *host, d dice, level float64) *doer {
 		do.peers = do.peers[:2+d.IntN(len(do.peers)-2)]
 	}
 	return do
+}
+
+// home draws what an actor's home is numbered by. The machines of a network run
+// much the same software, so that most of them call the same few makers, of whom
+// each has some addresses; the rest call somewhere of their own.
+func (w *world) home(h *habit, d dice) uint64 {
+	own := d.Uint64()
+	maker := newDice(w.script.Seed, key("maker", key(h.name)))
+	alone, makers, addresses := 0.35*maker.Float64(), 1+maker.IntN(4), 1+maker.IntN(6)
+	if strings.HasPrefix(h.who, "crowd:") || d.chance(alone) {
+		return own
+	}
+	return mix(w.script.Seed ^ key(h.name, uint64(d.rank(makers)), own%uint64(addresses)))
 }
 
 // step plays one session.

@@ -21,6 +21,7 @@ type profile struct {
 	hours                        span
 	volume                       span
 	attacks                      span // an hour, and at least one
+	sieged                       span // attacks by machine in place of it, most of them c2 and exfiltration
 }
 
 var profiles = []profile{
@@ -31,6 +32,7 @@ var profiles = []profile{
 	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{1, 6}},
 	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{1, 6}},
 	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "ssh-quick", "syslog", "modbus-long", "files", "intranet", "upload-inside"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{4, 24}},
+	{name: "siege", mixes: []string{"office", "cloud", "campus", "plant", "farm", "home"}, hosts: span{4, 60}, servers: span{3, 14}, things: span{1, 6}, plcs: span{0, 3}, cloud: 0.3, level: span{0.1, 0.8}, bits: span{18, 23}, hours: span{1.5, 8}, volume: span{0.05, 0.6}, sieged: span{0.1, 0.6}},
 }
 
 // heldOutKinds are kinds of attack that Random leaves to the tests.
@@ -48,11 +50,11 @@ func Profiles() []string {
 // Random makes a script by chance: a network of the profile ("": any), mostly of
 // 2 to 26 hours, and attacks of many kinds at many strengths, or none. The
 // profile "lab" is small and short, with its large transfers cut, as captures of
-// packets are. What is held out for the tests (mixes that begin with "other-",
+// packets are; of "siege" many machines are infected or leak at once. What is held out for the tests (mixes that begin with "other-",
 // some kinds of attack) is never drawn.
 func Random(seed uint64, name string) (*Script, error) {
 	d := newDice(seed, 4)
-	i := d.IntN(len(profiles))
+	i := d.IntN(len(profiles) - 1) // no siege by chance
 	if name != "" {
 		if i = slices.IndexFunc(profiles, func(p profile) bool { return p.name == name }); i < 0 {
 			return nil, fmt.Errorf("no profile %q; there are %s", name, strings.Join(Profiles(), ", "))
@@ -74,10 +76,24 @@ func Random(seed uint64, name string) (*Script, error) {
 		return s, nil
 	}
 	machines := s.Network.Hosts + s.Network.Servers + s.Network.Things + s.Network.PLCs
-	for range min(60, 4+machines, 1+int(s.Duration.Hours()*d.in(p.attacks))) {
-		s.Attacks = append(s.Attacks, randomOrder(d, s.Duration))
+	n := 1 + int(s.Duration.Hours()*d.in(p.attacks))
+	if p.sieged.hi > 0 {
+		n = 1 + int(float64(machines)*d.in(p.sieged))
+	}
+	for range min(60, 4+machines, n) {
+		s.Attacks = append(s.Attacks, randomOrder(d, randomClass(d, p.sieged.hi > 0), s.Duration))
 	}
 	return s, nil
+}
+
+// randomClass draws a class of attack, each as often; under siege mostly those
+// that one machine can suffer beside another, and that show over hours.
+func randomClass(d dice, siege bool) string {
+	classes := picket.TrafficClasses()[1:]
+	if siege && d.chance(0.8) {
+		return []string{picket.ClassC2, picket.ClassExfiltration}[d.IntN(2)]
+	}
+	return classes[d.IntN(len(classes))]
 }
 
 // privatePrefix draws a private network of about that many bits.
@@ -91,10 +107,9 @@ func privatePrefix(d dice, bits int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(d.IntN(256)), byte(d.IntN(256)), 0}), bits).Masked()
 }
 
-// randomOrder draws an attack: a class first, so that each is as frequent.
-func randomOrder(d dice, length time.Duration) Order {
-	classes := picket.TrafficClasses()[1:]
-	o := Order{Class: classes[d.IntN(len(classes))], Jitter: -1, Strength: d.in(span{0.05, 5})}
+// randomOrder draws an attack of a class.
+func randomOrder(d dice, class string, length time.Duration) Order {
+	o := Order{Class: class, Jitter: -1, Strength: d.in(span{0.05, 5})}
 	if o.Class == picket.ClassDDoS && d.chance(0.5) {
 		o.Strength = d.in(span{0.05, 0.5}) // half of them small: what is large is easy
 	}

@@ -74,7 +74,32 @@ var Catalogue = []Feature{
 	{"external_byte_share_out", 1, "share", "bytes sent to peers outside of private, shared and local networks, by all bytes sent",
 		fromSums, fromAll, "exfiltration, c2", func(w *window) float64 { return share(w.externalOut, w.out.bytes) }},
 	{"top_external_peer_bytes_out_per_second", 1, "bytes/s", "bytes sent to the outside peer that got most, by elapsed seconds",
-		fromShape, fromAll, "exfiltration", func(w *window) float64 { return w.perSecond(w.externalPeerBytesOut) }},
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return w.perSecond(w.topOutside.bytesOut) }},
+
+	{"top_external_peer_byte_ratio_out", 1, "share", "bytes sent to that peer, by bytes sent to it and received from it",
+		fromShape, fromAll, "exfiltration (high)", func(w *window) float64 { return w.topOutside.ratioOut() }},
+	{"top_external_peer_entities", 1, "entities", "entities of the kind that have that peer, in the hour or day around the window",
+		fromShape, fromAll, "exfiltration (1: nobody else goes there)", func(w *window) float64 { return w.topOutside.entities() }},
+
+	// Outside peers that nobody else has, in the hour or day around the window.
+	{"external_peers", 1, "addresses", "distinct peers outside",
+		fromShape, fromAll, "scan (outward), ddos", func(w *window) float64 { return float64(w.outsidePeers) }},
+	{"sole_peers", 1, "addresses", "of these, peers that no other entity of the kind has",
+		fromShape, fromAll, "c2, exfiltration, scan", func(w *window) float64 { return float64(w.solePeers) }},
+	{"sole_byte_share_out", 1, "share", "bytes sent to sole peers, by all bytes sent",
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return share(w.soleBytesOut, w.out.bytes) }},
+	{"top_sole_peer_bytes_out_per_second", 1, "bytes/s", "bytes sent to the sole peer that got most, by elapsed seconds",
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return w.perSecond(w.topSole.bytesOut) }},
+	{"top_sole_peer_byte_ratio_out", 1, "share", "bytes sent to that peer, by bytes sent to it and received from it",
+		fromShape, fromAll, "exfiltration (high)", func(w *window) float64 { return w.topSole.ratioOut() }},
+	{"top_sole_peer_bytes_out_per_flow", 1, "bytes", "bytes sent to that peer by its flows",
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return share(w.topSole.bytesOut, w.topSole.flows) }},
+	{"sole_pair_active_share", 1, "share", "elapsed minutes with a packet of the most lasting pair of sole peer and service port",
+		fromShape, fromLong, "c2, exfiltration (lasting)", func(w *window) float64 { return w.activeShare(w.soleTarget.minutes) }},
+	{"sole_pair_flows_per_minute", 1, "flows", "flows of that pair by its minutes",
+		fromShape, fromLong, "c2 (fast beacons, tunnels)", func(w *window) float64 { return share(w.soleTarget.flows, w.soleTarget.minutes) }},
+	{"sole_pair_bytes_out_per_flow", 1, "bytes", "bytes sent in that pair by its flows",
+		fromShape, fromLong, "c2 (small), exfiltration", func(w *window) float64 { return share(w.soleTarget.bytesOut, w.soleTarget.flows) }},
 
 	// Ports.
 	{"service_ports", 1, "ports", "distinct service ports",
@@ -99,6 +124,18 @@ var Catalogue = []Feature{
 		fromSums, fromAll, "scan, ddos", func(w *window) float64 { return share(w.class[classLow], w.ported) }},
 	{"amplifier_byte_share", 1, "share", "bytes of the openers sent by UDP from a port known for amplification, by all their bytes",
 		fromSums, fromAll, "ddos (reflected)", func(w *window) float64 { return share(w.amplified, w.asked) }},
+
+	// Questions and echoes that carry more than they should.
+	{"dns_flows_per_second", 1, "flows/s", "flows on UDP or TCP port 53 by elapsed seconds",
+		fromSums, fromAll, "exfiltration, c2 (DNS tunnels)", func(w *window) float64 { return w.perSecond(w.dns.n) }},
+	{"dns_asked_bytes_mean", 1, "bytes", "bytes of openers by flows on port 53",
+		fromSums, fromAll, "exfiltration, c2 (DNS tunnels)", func(w *window) float64 { return w.dns.mean() }},
+	{"dns_asked_bytes_cv", 1, "ratio", "deviation by mean of these bytes",
+		fromSums, fromAll, "exfiltration, c2 (DNS tunnels)", func(w *window) float64 { return w.dns.cv() }},
+	{"icmp_packets_per_second", 1, "packets/s", "ICMP packets of openers by elapsed seconds",
+		fromSums, fromAll, "exfiltration (tunnels), scan, ddos", func(w *window) float64 { return w.perSecond(w.echoes) }},
+	{"icmp_packet_size_mean", 1, "bytes", "bytes of ICMP packets of openers",
+		fromSums, fromAll, "exfiltration (tunnels)", func(w *window) float64 { return share(w.echoBytes, w.echoes) }},
 
 	// Targets.
 	{"targets", 1, "targets", "distinct pairs of peer and service port",
@@ -160,9 +197,23 @@ var Catalogue = []Feature{
 	{"beacon_gaps", 1, "gaps", "gaps between the starts of the most regular pair, in minutes of activity; 0 where no pair has a rhythm coarser than the ticks of the log",
 		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(float64(w.rhythm.gaps)) }},
 	{"beacon_gap_mean_seconds", 1, "s", "mean of these gaps",
-		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(w.rhythm.seconds()) }},
+		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(w.rhythm.known(w.rhythm.mean)) }},
 	{"beacon_gap_cv", 1, "ratio", "deviation by mean of these gaps: 0 is a clock",
-		fromShape, fromLong, "c2 (beacons: low)", func(w *window) float64 { return w.beacon(w.rhythm.cv()) }},
+		fromShape, fromLong, "c2 (beacons: low)", func(w *window) float64 { return w.beacon(w.rhythm.known(w.rhythm.variation)) }},
+	{"external_beacon_gaps", 1, "gaps", "as beacon_gaps, of the most regular pair with a peer outside, where a peer that few others have is preferred",
+		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(float64(w.outsideRhythm.gaps)) }},
+	{"external_beacon_gap_mean_seconds", 1, "s", "mean of these gaps",
+		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.beacon(w.outsideRhythm.known(w.outsideRhythm.mean)) }},
+	{"external_beacon_gap_cv", 1, "ratio", "deviation by mean of these gaps",
+		fromShape, fromLong, "c2 (beacons: low)", func(w *window) float64 { return w.beacon(w.outsideRhythm.known(w.outsideRhythm.variation)) }},
+	{"external_beacon_entities", 1, "entities", "entities of the kind that have the peer of that pair",
+		fromShape, fromLong, "c2 (1)", func(w *window) float64 {
+			return w.beacon(w.outsideRhythm.known(float64(w.outsideRhythm.company)))
+		}},
+	{"external_beacon_asked_bytes_mean", 1, "bytes", "bytes of the opener by flows of that pair",
+		fromShape, fromLong, "c2 (small)", func(w *window) float64 { return w.beacon(w.outsideRhythm.asked.mean()) }},
+	{"external_beacon_asked_bytes_cv", 1, "ratio", "deviation by mean of these bytes",
+		fromShape, fromLong, "c2 (low)", func(w *window) float64 { return w.beacon(w.outsideRhythm.asked.cv()) }},
 }
 
 func (w *window) packets() uint64 { return add64(w.out.packets, w.in.packets) }

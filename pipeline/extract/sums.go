@@ -28,6 +28,9 @@ type sums struct {
 	ported       uint64           // conversations of a protocol with ports
 	class        [classes]uint64  // of them, by class of the service's port
 	login        loginSums        // conversations with a login port
+	dns          sizes            // bytes of the openers by conversation on port 53
+	echoes       uint64           // ICMP packets of the openers
+	echoBytes    uint64           // their bytes
 	asked        uint64           // bytes of the openers
 	amplified    uint64           // of them, UDP from a port known for amplification
 	captured     packetSums       // where records are packets
@@ -172,6 +175,10 @@ func (s *sums) count(c *conversation) {
 		s.ported++
 		s.countPort(c)
 	}
+	if group(c.proto) == groupICMP {
+		s.echoes = add64(s.echoes, c.asked[0])
+		s.echoBytes = add64(s.echoBytes, c.asked[1])
+	}
 	if c.proto != picket.ProtoTCP {
 		return
 	}
@@ -210,6 +217,9 @@ func (s *sums) countPort(c *conversation) {
 		if is {
 			s.class[class]++
 		}
+	}
+	if c.servicePort == 53 {
+		s.dns.add(c.asked[1])
 	}
 	if tcp && loginPort(c.servicePort) {
 		s.login.add(add64(c.asked[0], c.replied[0]), add64(c.asked[1], c.replied[1]))

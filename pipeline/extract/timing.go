@@ -85,11 +85,14 @@ func variation(n, sum uint64, squares uint128) float64 {
 
 // pairShare returns for how much of the window so far its most lasting pair was
 // active, NaN where the log cannot tell minutes or the window has but one.
-func (w *window) pairShare() float64 {
+func (w *window) pairShare() float64 { return w.activeShare(w.pairActive) }
+
+// activeShare returns how much of the window so far some minutes are, likewise.
+func (w *window) activeShare(minutes uint64) float64 {
 	if w.frame.seconds <= w.tickSeconds() {
 		return math.NaN()
 	}
-	return min(1, ratio(float64(w.pairActive*picket.Minute), float64(w.elapsed)))
+	return min(1, ratio(float64(minutes*picket.Minute), float64(w.elapsed)))
 }
 
 // beacon returns a value of the rhythm, NaN where the window is too short for a
@@ -101,45 +104,45 @@ func (w *window) beacon(v float64) float64 {
 	return v
 }
 
-// rhythm is the most regular pair of a window: the peer and port whose records
-// start at the most even gaps.
+// rhythm is how regular a pair is: a peer and port by the gaps between the minutes
+// in which records start.
 type rhythm struct {
-	gaps      uint64  // between active minutes; 0 where no pair qualifies
+	gaps      uint64  // between active minutes; 0 where there is no rhythm
 	mean      float64 // seconds
 	variation float64 // coefficient of variation of the gaps
 	score     float64 // smaller is more regular
+	asked     sizes   // bytes of the opener by flow
+	company   uint64  // entities that have the peer, of an outside one
 }
 
-// seconds returns the mean gap, NaN where no pair has a rhythm.
-func (r *rhythm) seconds() float64 {
+// known returns a value of the rhythm, NaN where there is none.
+func (r *rhythm) known(v float64) float64 {
 	if r.gaps == 0 {
 		return math.NaN()
 	}
-	return r.mean
-}
-
-// cv returns the variation of the gaps, NaN where no pair has a rhythm.
-func (r *rhythm) cv() float64 {
-	if r.gaps == 0 {
-		return math.NaN()
-	}
-	return r.variation
+	return v
 }
 
 // minGaps that a pair needs to have a rhythm.
 const minGaps = 4
 
-// offer weighs a pair. One that is active at nearly every tick of its log has no
-// rhythm that the log could show: any steady flow of a 60 s log looks like that.
-func (r *rhythm) offer(m *minutes, tickSeconds int64) {
-	n, sum, squares := m.gaps()
-	if n < minGaps || sum*picket.Minute < 2*n*uint64(tickSeconds) {
-		return
+// rhythmOf returns the rhythm of a pair, and whether it has any. One that is
+// active at nearly every tick of its log has none that the log could show: any
+// steady flow of a 60 s log looks like that.
+func (w *window) rhythmOf(t *target) (rhythm, bool) {
+	n, sum, squares := t.starts.gaps()
+	if n < minGaps || sum*picket.Minute < 2*n*uint64(w.tickSeconds()) {
+		return rhythm{}, false
 	}
 	cv := variation(n, sum, squares)
 	score := float64(cv*cv) + 1/float64(n)
-	if r.gaps == 0 || score < r.score {
-		*r = rhythm{n, float64(sum*picket.Minute) / float64(n), cv, score}
+	return rhythm{gaps: n, mean: float64(sum*picket.Minute) / float64(n), variation: cv, score: score, asked: t.asked}, true
+}
+
+// offer keeps the better of two.
+func (r *rhythm) offer(o *rhythm) {
+	if r.gaps == 0 || o.score < r.score {
+		*r = *o
 	}
 }
 

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 
@@ -24,6 +25,7 @@ type window struct {
 	sums
 	shape
 
+	company      *crowds // of the peers, in the hour or day around the window
 	conversation conversation
 	target       target
 	peer         peer
@@ -48,6 +50,8 @@ func (w *window) add(v *view) {
 	if !w.rest {
 		w.addTime(v)
 		w.peer.bytesOut = add64(w.peer.bytesOut, v.out.bytes)
+		w.peer.bytesIn = add64(w.peer.bytesIn, v.in.bytes)
+		w.target.bytesOut = add64(w.target.bytesOut, v.out.bytes)
 	}
 }
 
@@ -60,7 +64,7 @@ func (w *window) turn(v *view) {
 			w.endTarget()
 		}
 		if c.peer != v.peer {
-			w.endPeer(c.peer.external())
+			w.endPeer()
 		}
 		if c.peer.subnet() != v.peer.subnet() {
 			w.endSubnet()
@@ -75,7 +79,7 @@ func (w *window) close() {
 	w.endConversation()
 	if !w.rest {
 		w.endTarget()
-		w.endPeer(w.conversation.peer.external())
+		w.endPeer()
 		w.endSubnet()
 		w.servicePort = w.services.entropy()
 		w.clientPort = w.clients.entropy()
@@ -136,6 +140,7 @@ func (w *window) endConversation() {
 		return
 	}
 	w.target.flows++
+	w.target.asked.add(c.asked[1])
 	w.peer.flows++
 	w.subnet.flows++
 	if c.proto == picket.ProtoTCP && loginPort(c.servicePort) {
@@ -150,12 +155,29 @@ func (w *window) endConversation() {
 
 // target is a peer's port of a service, or the entity's own, towards one peer.
 type target struct {
-	flows  uint64
-	logins uint64
-	ported bool
-	active minutes // with a packet
-	starts minutes // with the start of a record
+	flows    uint64
+	logins   uint64
+	bytesOut uint64 // to the target
+	asked    sizes  // bytes of the opener by flow
+	ported   bool
+	active   minutes // with a packet
+	starts   minutes // with the start of a record
 }
+
+// sizes are moments of some sizes in bytes.
+type sizes struct {
+	n, sum  uint64
+	squares uint128
+}
+
+func (s *sizes) add(bytes uint64) {
+	s.n++
+	s.sum = add64(s.sum, bytes)
+	s.squares.add(square(bytes))
+}
+
+func (s *sizes) mean() float64 { return share(s.sum, s.n) }
+func (s *sizes) cv() float64   { return variation(s.n, s.sum, s.squares) }
 
 func (w *window) endTarget() {
 	t := &w.target
@@ -170,7 +192,20 @@ func (w *window) endTarget() {
 		w.peer.ports++
 	}
 	w.pairActive = max(w.pairActive, t.active.count())
-	w.rhythm.offer(&t.starts, w.tickSeconds())
+	r, regular := w.rhythmOf(t)
+	if regular {
+		w.rhythm.offer(&r)
+	}
+	if company := w.peerCompany(); company > 0 {
+		if regular {
+			r.company = company
+			r.score += 0.125 * float64(bits.Len64(company)-1)
+			w.outsideRhythm.offer(&r)
+		}
+		if company == 1 {
+			w.soleTarget.offer(t)
+		}
+	}
 	*t = target{}
 }
 
@@ -179,9 +214,35 @@ type peer struct {
 	flows    uint64
 	ports    uint64 // distinct, of the service
 	bytesOut uint64 // to the peer
+	bytesIn  uint64 // from the peer
+	company  uint64 // entities that have it as a peer, itself one; 0 inside
+	placed   bool   // company is known
 }
 
-func (w *window) endPeer(external bool) {
+// peerCompany returns how many entities have the peer at hand, 0 if it is not outside.
+func (w *window) peerCompany() uint64 {
+	p := &w.peer
+	if !p.placed {
+		p.placed = true
+		if at := w.conversation.peer; at.external() {
+			p.company = w.company.count(at)
+		}
+	}
+	return p.company
+}
+
+// ratioOut returns the share of what went to the peer, NaN where nothing passed.
+func (p *peer) ratioOut() float64 { return share(p.bytesOut, add64(p.bytesOut, p.bytesIn)) }
+
+// entities returns how many have the peer, NaN where there is none.
+func (p *peer) entities() float64 {
+	if p.flows == 0 {
+		return math.NaN()
+	}
+	return float64(p.company)
+}
+
+func (w *window) endPeer() {
 	p := &w.peer
 	if p.flows == 0 {
 		return
@@ -189,8 +250,18 @@ func (w *window) endPeer(external bool) {
 	w.peers.add(p.flows)
 	w.portsPerPeer = max(w.portsPerPeer, p.ports)
 	w.peerBytesOut = max(w.peerBytesOut, p.bytesOut)
-	if external {
-		w.externalPeerBytesOut = max(w.externalPeerBytesOut, p.bytesOut)
+	if company := w.peerCompany(); company > 0 {
+		w.outsidePeers++
+		if w.topOutside.flows == 0 || p.bytesOut > w.topOutside.bytesOut {
+			w.topOutside = *p
+		}
+		if company == 1 {
+			w.solePeers++
+			w.soleBytesOut = add64(w.soleBytesOut, p.bytesOut)
+			if w.topSole.flows == 0 || p.bytesOut > w.topSole.bytesOut {
+				w.topSole = *p
+			}
+		}
 	}
 	*p = peer{}
 }
@@ -216,11 +287,38 @@ type shape struct {
 	portsPerPeer            uint64 // most
 	peersPerPort            uint64 // most
 	peerBytesOut            uint64 // most
-	externalPeerBytesOut    uint64 // most
 	pairActive              uint64 // minutes of the most lasting pair
-	rhythm                  rhythm
-	tick                    int64 // seconds of a tick, 0 where there are none
-	counts                  [60]uint64
+	rhythm                  rhythm // of the most regular pair
+	outside
+	tick   int64 // seconds of a tick, 0 where there are none
+	counts [60]uint64
+}
+
+// outside is what an entity has to do with addresses outside. A sole peer is one
+// that no other entity of the network has in that hour or day.
+type outside struct {
+	outsidePeers  uint64
+	solePeers     uint64
+	soleBytesOut  uint64 // to sole peers
+	topOutside    peer   // that got most bytes
+	topSole       peer   // that got most bytes
+	outsideRhythm rhythm // of the most regular pair, the less company the better
+	soleTarget    lasting
+}
+
+// lasting is the pair that was active in most minutes, of equal ones that with
+// more flows.
+type lasting struct {
+	minutes  uint64
+	flows    uint64
+	bytesOut uint64
+}
+
+func (l *lasting) offer(t *target) {
+	n := t.active.count()
+	if n > l.minutes || n == l.minutes && t.flows > l.flows {
+		*l = lasting{n, t.flows, t.bytesOut}
+	}
 }
 
 // ports counts conversations and targets per port. Up to a few ports are looked

@@ -49,8 +49,8 @@ func Windows(ctx context.Context, parts []Part, o CloseOptions, emit func(*picke
 			return c.stats, fmt.Errorf("close windows: %w", err)
 		}
 	}
-	for _, p := range c.passes {
-		if err := p.flush(); err != nil {
+	for _, d := range c.duos {
+		if err := d.flush(); err != nil {
 			return c.stats, fmt.Errorf("close windows: %w", err)
 		}
 	}
@@ -78,7 +78,8 @@ type closer struct {
 	CloseOptions
 	ctx    context.Context
 	emit   func(*picket.Features) error
-	passes []*pass
+	duos   []duo
+	passes []*pass // of all duos
 	stats  CloseStats
 	steps  int
 }
@@ -111,9 +112,9 @@ func newCloser(ctx context.Context, o CloseOptions, emit func(*picket.Features) 
 	}
 	for _, group := range groups {
 		span := max(picket.Hour, group[0])
-		for _, kind := range []picket.Kind{picket.KindActor, picket.KindVictim} {
-			c.passes = append(c.passes, newPass(c, source, kind, span, group))
-		}
+		d := duo{newPass(c, source, picket.KindActor, span, group), newPass(c, source, picket.KindVictim, span, group)}
+		c.duos = append(c.duos, d)
+		c.passes = append(c.passes, d[:]...)
 	}
 	for _, p := range c.passes {
 		p.rows = newSorter(byEntity(p.kind), max(1, o.MaxRows/len(c.passes)), o.TempDir)
@@ -162,8 +163,8 @@ func (c *closer) step() error {
 
 // hour reads the parts of one hour into the passes.
 func (c *closer) hour(parts []Part) error {
-	for _, p := range c.passes {
-		if err := p.reach(parts[0].ID.Hour); err != nil {
+	for _, d := range c.duos {
+		if err := d.reach(parts[0].ID.Hour); err != nil {
 			return err
 		}
 	}
@@ -208,6 +209,39 @@ func (c *closer) take(rows []flow) error {
 	return nil
 }
 
+// duo is the passes of actors and victims over the same rows.
+type duo [2]*pass
+
+// reach closes the span at hand if the hour lies beyond it.
+func (d duo) reach(hour int64) error {
+	start := floorDiv(hour, d[0].span) * d[0].span
+	if start == d[0].start {
+		return nil
+	}
+	if err := d.flush(); err != nil {
+		return err
+	}
+	d[0].start, d[1].start = start, start
+	return nil
+}
+
+// flush emits the windows of the span at hand, once it is known what company the
+// peers of each kind keep.
+func (d duo) flush() error {
+	for i, p := range d {
+		var err error
+		if p.company, err = d[1-i].crowds(); err != nil {
+			return err
+		}
+	}
+	for _, p := range d {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // pass computes the windows of one kind of entity, over spans that its widths
 // divide: an hour, or one long window.
 type pass struct {
@@ -218,6 +252,8 @@ type pass struct {
 	rows   *sorter
 	frames []frame
 	slots  int
+
+	company *crowds // of the peers in the span at hand
 }
 
 // frame is the windows of one width of logs of one interval. Each window of a
@@ -261,19 +297,6 @@ func sourceName(source uint8, interval uint16) string {
 // slot returns the window of a frame that a time falls into.
 func (p *pass) slot(f *frame, at int64) int {
 	return f.slot + int((at-p.start)/f.seconds)
-}
-
-// reach closes the span at hand if the hour lies beyond it.
-func (p *pass) reach(hour int64) error {
-	start := floorDiv(hour, p.span) * p.span
-	if start == p.start {
-		return nil
-	}
-	if err := p.flush(); err != nil {
-		return err
-	}
-	p.start = start
-	return nil
 }
 
 // flush computes and emits the windows of the span at hand.
@@ -370,6 +393,7 @@ func (t *tally) open(windows []*window, f *frame, slot int, rest bool) *window {
 	if w := windows[slot]; !w.open {
 		start := t.start + int64(slot-f.slot)*f.seconds
 		w.begin(f, start, t.Elapsed(start, f.seconds), rest)
+		w.company = t.company
 	}
 	return windows[slot]
 }
