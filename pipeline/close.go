@@ -271,11 +271,16 @@ func (p *Pipeline) part(ctx context.Context, hour slot, st stored) extract.Part 
 }
 
 // newestFeatures returns the newest revision of each slot that begins in [from, to).
+// Keys begin with their day, so no other day is listed.
 func (p *Pipeline) newestFeatures(ctx context.Context, from, to int64) (map[slot]string, error) {
 	newest := map[slot]string{}
-	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, "") {
+	last := featuresOf(to - 1)
+	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, featuresOf(from)) {
 		if err != nil {
 			return nil, err
+		}
+		if last != "" && info.Key > last+"~" {
+			break
 		}
 		s, base, err := featuresSlot(info.Key)
 		if err != nil {
