@@ -1,11 +1,12 @@
 package decode
 
-// Reasons for which a line or packet gives no record. The first three are not
+// Reasons for which a line or packet gives no record. The first four are not
 // errors, and do not go to reject.
 const (
 	reasonNoData    = "no data"    // NODATA: the interface saw no traffic
 	reasonNotIP     = "not ip"     // ARP, LLDP, spanning tree
 	reasonNoAddress = "no address" // addresses unset, and no column says why
+	reasonNoLogin   = "no login"   // a line of a login log that tells of none
 
 	reasonLongLine  = "line longer than 1 MiB"
 	reasonColumns   = "wrong number of columns"
