@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -134,10 +133,14 @@ func (l *Live) detect(ctx context.Context, closed []Closed) error {
 	days := make([]int64, len(closed))
 	for i := range closed {
 		days[i] = closed[i].Day
+		l.Pipeline.pasts.forget(closed[i].Day)
 	}
-	slices.Sort(days)
+	days, err := l.Pipeline.shadowed(ctx, days)
+	if err != nil {
+		return err
+	}
 	serving := l.Serving()
-	for _, day := range slices.Compact(days) {
+	for _, day := range days {
 		d, err := l.Pipeline.Detect(ctx, serving.Model, serving.Scorer, day)
 		if err != nil {
 			return err

@@ -41,7 +41,9 @@ type setting struct {
 const defaultConfig = "picket.yaml"
 
 func defaultSettings() settings {
-	return settings{Data: "picket-data", Listen: "127.0.0.1:8080", Settle: 2 * time.Second, Pipeline: pipeline.Default()}
+	s := settings{Data: "picket-data", Listen: "127.0.0.1:8080", Settle: 2 * time.Second, Pipeline: pipeline.Default()}
+	s.Pipeline.AlertsPerDay = 5
+	return s
 }
 
 // table lists every scalar setting. The environment variable of data is
@@ -57,7 +59,7 @@ var table = []setting{
 	{"pipeline.max_entities", "actors, and victims, of a window that keep a row of their own",
 		func(s *settings, v string) error { return parseInto(&s.Pipeline.MaxEntities, v, strconv.Atoi) },
 		func(s *settings) string { return strconv.Itoa(s.Pipeline.MaxEntities) }},
-	{"pipeline.alerts_per_day", "the alert budget, once a site has 24 h of scores",
+	{"pipeline.alerts_per_day", "the alert budget of \"picket up\", once a site has 24 h of scores; 0 is none",
 		func(s *settings, v string) error {
 			return parseInto(&s.Pipeline.AlertsPerDay, v, func(t string) (float64, error) { return strconv.ParseFloat(t, 64) })
 		},

@@ -28,6 +28,7 @@ import (
 func (a *app) upCommand() *cobra.Command {
 	var data, listen string
 	var remote bool
+	var perDay float64
 	c := &cobra.Command{
 		Use: "up", Short: "The whole system in one process: watch raw/, score, find, serve",
 		Long: `Watches raw/ of a folder: an object is read seconds after its arrival, scored, and
@@ -48,6 +49,9 @@ it was.`,
 			if listen != "" {
 				s.Listen = listen
 			}
+			if c.Flags().Changed("alerts-per-day") {
+				s.Pipeline.AlertsPerDay = perDay
+			}
 			u, err := a.newUp(c.Context(), s)
 			if err != nil {
 				return err
@@ -58,8 +62,11 @@ it was.`,
 	c.Flags().StringVar(&data, "data", "", "folder that is the bucket (default: picket-data)")
 	c.Flags().StringVar(&listen, "listen", "", "address (default: 127.0.0.1:8080)")
 	c.Flags().BoolVar(&remote, "allow-remote", false, "allow an address that other machines reach; put TLS and a login in front")
+	c.Flags().Float64Var(&perDay, "alerts-per-day", 5, alertsPerDayUsage)
 	return c
 }
+
+const alertsPerDayUsage = "alert budget: once a site has 24 h of scores, raise the thresholds to at most so many incidents a day; 0 is none"
 
 // up is the running system.
 type up struct {
