@@ -116,6 +116,8 @@ func wrong(r *picket.Record) string {
 		return "times"
 	case r.Source == "":
 		return "source"
+	case r.Access != nil:
+		return wrongAccess(r)
 	case r.Lost:
 		if r.Src.IsValid() || r.SrcPackets != 0 {
 			return "lost"
