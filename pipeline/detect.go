@@ -103,6 +103,9 @@ var words = sync.OnceValue(func() map[string]triage.Feature {
 	for _, f := range extract.Catalogue {
 		m[f.Name] = triage.Feature{Unit: f.Unit}
 	}
+	for _, f := range extract.NameCatalogue {
+		m[f.Name] = triage.Feature{Unit: f.Unit}
+	}
 	return m
 })
 
@@ -294,7 +297,7 @@ func (p *Pipeline) proofs(ctx context.Context, s slot, windows []picket.Window, 
 	if err != nil {
 		return nil, err
 	}
-	return extract.Proofs(ctx, parts.newest, windows, rows)
+	return extract.RoadOf(s.Source).Proofs(ctx, parts.newest, windows, rows)
 }
 
 // windowSlot returns the slot that holds a window's parts.
