@@ -47,7 +47,7 @@ func (g *grower) search(l *leaf, bl *block, mask []bool) split {
 	if !g.splittable(l) {
 		return split{}
 	}
-	s := newScanner(&g.values, g.b, g.p.MonotoneConstraints, l.total, g.scale, l.limits)
+	s := newScanner(&g.values, g.p, g.b, l.total, g.scale, l.limits)
 	for f := bl.first; f < bl.first+bl.cols; f++ {
 		if mask == nil || mask[f] {
 			s.column(f, (*[256]cell)(l.hist.cells[f*256:]))

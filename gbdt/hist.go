@@ -27,6 +27,9 @@ const tileRows = 1 << 16
 // cell is the sums of one bin, in units of the round's scale.
 type cell struct{ g, h int64 }
 
+func (c cell) plus(d cell) cell { return cell{c.g + d.g, c.h + d.h} }
+func (c cell) less(d cell) cell { return cell{c.g - d.g, c.h - d.h} }
+
 // histogram has the 256 cells of each column.
 type histogram struct {
 	mu    sync.Mutex

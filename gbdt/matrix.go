@@ -89,7 +89,8 @@ func (m *Matrix) visit(rows iter.Seq2[[]float32, error], f func(i int, row []flo
 }
 
 // Categorical marks columns as categories: whole numbers from 0 to 254 that have
-// no order. A split takes one category out (one-hot). It returns m.
+// no order. A split sends some of them right, one or many: see
+// [Params.MaxCatToOneHot]. It returns m.
 func (m *Matrix) Categorical(columns ...int) *Matrix {
 	m.categorical = make([]bool, max(m.cols, 0))
 	for _, c := range columns {
