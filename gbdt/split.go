@@ -94,24 +94,44 @@ func (s *scanner) column(f int, cells *[256]cell) {
 		s.categories(f, cells, missing)
 		return
 	}
-	var left cell
-	for i := range bins {
-		c := cells[i]
-		if c.h == 0 && c.g == 0 && i > 0 {
-			continue // the same split as the bin before
+	s.sweep(f, cells[:bins], split{column: f})
+	if missing.h > 0 {
+		s.sweep(f, cells[:bins], split{column: f, defaultLeft: true, left: missing})
+	}
+}
+
+// sweep moves bin after bin of column f to the left side of x and notes the best
+// split. It is gain, written out, for all but the rare parameters: a fifth of the
+// training of 100,000 rows.
+func (s *scanner) sweep(f int, cells []cell, x split) {
+	if !s.plain {
+		for x.bin = range cells {
+			x.left = x.left.plus(cells[x.bin])
+			s.consider(x)
 		}
+		return
+	}
+	left, total := x.left, s.total
+	least := max(s.minChild, math.SmallestNonzeroFloat64)
+	found, best := -1, s.best.gain+s.parent
+	for i, c := range cells {
 		left.g += c.g
 		left.h += c.h
-		if gain := s.gain(f, left); gain > s.best.gain {
-			s.best = split{gain: gain, column: f, bin: i, left: left}
-		}
-		if missing.h == 0 {
+		hl, hr := float64(float64(left.h)*s.unitH), float64(float64(total.h-left.h)*s.unitH)
+		if hl < least {
 			continue
 		}
-		with := cell{left.g + missing.g, left.h + missing.h}
-		if gain := s.gain(f, with); gain > s.best.gain {
-			s.best = split{gain: gain, column: f, bin: i, left: with, defaultLeft: true}
+		if hr < least {
+			break
 		}
+		gl, gr := float64(float64(left.g)*s.unitG), float64(float64(total.g-left.g)*s.unitG)
+		if score := float64(gl*gl)/(hl+s.lambda) + float64(gr*gr)/(hr+s.lambda); score > best {
+			found, best, x.left = i, score, left
+		}
+	}
+	if found >= 0 {
+		x.bin, x.gain = found, best-s.parent
+		s.best = x
 	}
 }
 
