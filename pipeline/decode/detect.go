@@ -41,6 +41,9 @@ func detect(head []byte) format {
 			break
 		}
 	}
+	if isNameList(head) {
+		return format{name: "list", read: readNameList}
+	}
 	if text := bytes.TrimSpace(head); len(text) > 0 {
 		return format{reason: reasonFormat, hint: guess(text)}
 	}
@@ -90,6 +93,8 @@ func detectLine(line []byte) (format, bool) {
 	case len(line) == 0:
 	case bytes.HasPrefix(line, []byte("#separator ")), bytes.HasPrefix(line, []byte("#fields\t")):
 		return format{name: "zeek-tsv", read: readZeekTSV}, true
+	case line[0] == '{' && isRoute53(line):
+		return format{name: "route53", read: readRoute53}, true
 	case line[0] == '{' && isZeekJSON(line):
 		return format{name: "zeek-json", read: readZeekJSON}, true
 	case isVPCHeader(line):
@@ -155,8 +160,6 @@ func guess(text []byte) string {
 		return "a digest of CloudTrail: it holds no events"
 	case has(`"event_type"`) && has(`"flow_id"`):
 		return "Suricata EVE: not read yet"
-	case has(`"query_name"`) && has(`"srcaddr"`):
-		return "Route 53 Resolver query log: not read yet"
 	case isLoadBalancer(line):
 		return "load balancer access log: not read yet"
 	case has(" queries: ") && has(" query: ") || has("dnsmasq[") && has(" query["):

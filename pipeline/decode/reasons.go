@@ -1,12 +1,13 @@
 package decode
 
-// Reasons for which a line or packet gives no record. The first five are not
+// Reasons for which a line or packet gives no record. The first six are not
 // errors, and do not go to reject.
 const (
 	reasonNoData    = "no data"            // NODATA: the interface saw no traffic
 	reasonNotIP     = "not ip"             // ARP, LLDP, spanning tree
 	reasonNoAddress = "no address"         // addresses unset, and no column says why
 	reasonNoLogin   = "no login"           // a line of a login log that tells of none
+	reasonNoName    = "no name"            // a line of a log of names that has none
 	reasonInsight   = "cloudtrail insight" // what CloudTrail makes of events that are elsewhere
 
 	reasonLongLine  = "line longer than 1 MiB"

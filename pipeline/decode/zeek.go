@@ -40,6 +40,20 @@ const (
 	zeekClient
 	zeekCookie // these two of rdp
 	zeekResult
+	zeekQuery // of dns
+	zeekQType
+	zeekRCode
+	zeekRCodeName
+	zeekAnswers
+	zeekHost // of http
+	zeekURI
+	zeekServerName // of ssl
+	zeekIssuer
+	zeekCertSubject // of x509
+	zeekCertIssuer
+	zeekNotBefore
+	zeekNotAfter
+	zeekCertNames
 	zeekFields
 )
 
@@ -97,6 +111,34 @@ func zeekFieldOf(name []byte) zeekField {
 		return zeekCookie
 	case "result":
 		return zeekResult
+	case "query":
+		return zeekQuery
+	case "qtype_name":
+		return zeekQType
+	case "rcode":
+		return zeekRCode
+	case "rcode_name":
+		return zeekRCodeName
+	case "answers":
+		return zeekAnswers
+	case "host":
+		return zeekHost
+	case "uri":
+		return zeekURI
+	case "server_name":
+		return zeekServerName
+	case "issuer":
+		return zeekIssuer
+	case "certificate.subject", "certificate_subject":
+		return zeekCertSubject
+	case "certificate.issuer", "certificate_issuer":
+		return zeekCertIssuer
+	case "certificate.not_valid_before", "certificate_not_valid_before":
+		return zeekNotBefore
+	case "certificate.not_valid_after", "certificate_not_valid_after":
+		return zeekNotAfter
+	case "san.dns", "san_dns":
+		return zeekCertNames
 	}
 	return zeekOther
 }
@@ -115,6 +157,10 @@ var zeekLogs = []zeekLog{
 	{"conn", (*zeekRow).record},
 	{"ssh", (*zeekRow).sshRecord},
 	{"rdp", (*zeekRow).rdpRecord},
+	{"dns", (*zeekRow).dnsRecord},
+	{"http", (*zeekRow).httpRecord},
+	{"ssl", (*zeekRow).sslRecord},
+	{"x509", (*zeekRow).x509Record},
 }
 
 // log returns which log the row is of: by its path, and by its fields where the
@@ -128,7 +174,16 @@ func (row *zeekRow) log() *zeekLog {
 	switch {
 	case row.isConn():
 		return &zeekLogs[0]
-	case zeekKnown(row[zeekPath]) || row[zeekTS] == nil || row[zeekOrigH] == nil:
+	case zeekKnown(row[zeekPath]) || row[zeekTS] == nil:
+	case row[zeekNotAfter] != nil:
+		return &zeekLogs[6]
+	case row[zeekOrigH] == nil:
+	case row[zeekQuery] != nil && (row[zeekQType] != nil || row[zeekRCode] != nil || row[zeekRCodeName] != nil):
+		return &zeekLogs[3]
+	case row[zeekHost] != nil && row[zeekURI] != nil:
+		return &zeekLogs[4]
+	case row[zeekServerName] != nil:
+		return &zeekLogs[5]
 	case row[zeekAuthAttempts] != nil:
 		return &zeekLogs[1]
 	case row[zeekCookie] != nil:

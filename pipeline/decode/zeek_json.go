@@ -50,7 +50,7 @@ func (d *run) sendZeek(log *zeekLog, row *zeekRow, line []byte) error {
 	switch reason := log.record(row, &d.rec); reason {
 	case "":
 		return d.send(line)
-	case reasonNoLogin:
+	case reasonNoLogin, reasonNoName:
 		d.stats.Dropped[reason]++
 		return nil
 	default:
@@ -76,6 +76,10 @@ func (row *zeekRow) set(key, value []byte) bool {
 	}
 	f := zeekFieldOf(key)
 	if f == zeekOther {
+		return true
+	}
+	if f == zeekAnswers || f == zeekCertNames { // lists, which are kept whole
+		row[f] = value
 		return true
 	}
 	text, ok := scalar(value)
