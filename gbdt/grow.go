@@ -47,9 +47,10 @@ type grower struct {
 	limits   []limits // by node
 	free     []*histogram
 	// by worker
-	tiles     []*tile
-	spare     [][]entry
-	gradients [][]gradient // of a segment
+	tiles       []*tile
+	sparseTiles []*sparseTile
+	spare       [][]entry
+	gradients   [][]gradient // of a segment
 }
 
 func newGrower(p *Params, b *binned, d *TrainData) *grower {
@@ -60,6 +61,7 @@ func newGrower(p *Params, b *binned, d *TrainData) *grower {
 	}
 	for range g.threads {
 		g.tiles = append(g.tiles, new(tile))
+		g.sparseTiles = append(g.sparseTiles, new(sparseTile))
 		g.spare = append(g.spare, make([]entry, min(segmentRows, b.rows)))
 		g.gradients = append(g.gradients, make([]gradient, min(segmentRows, b.rows)))
 	}
