@@ -19,6 +19,20 @@ func TrafficClasses() []string {
 	return []string{ClassNormal, ClassDDoS, ClassScan, ClassBruteforce, ClassExfiltration, ClassC2}
 }
 
+// ClassesOf returns the classes of a detector's boosters, normal first; nil for a
+// detector that has none of its own.
+func ClassesOf(detector string) []string {
+	switch detector {
+	case DetectorTraffic:
+		return TrafficClasses()
+	case DetectorAccess:
+		return []string{ClassNormal, ClassAccess}
+	case DetectorPhishing:
+		return []string{ClassNormal, ClassPhishing}
+	}
+	return nil
+}
+
 // Label says what an entity did in a span of time. One row of a label file:
 // start,end,entity_kind,entity,class,note.
 type Label struct {

@@ -56,6 +56,14 @@ type Finding struct {
 	Features   map[string]float64 // the row behind the confidence; missing ones left out
 	Peers      []string           // the other side: the largest first, at most 10
 	Evidence   []Evidence
+	Facts      []Fact // what it says in words beside its numbers
+}
+
+// Fact is one thing that a finding says in words: the brand that a name imitates,
+// a rule that fired.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Window returns the window that gave the confidence.

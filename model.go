@@ -17,6 +17,16 @@ type BoosterID struct {
 	Seconds  int64  `json:"window_seconds"` // width of its windows; 0 for names and tables
 }
 
+// BoosterOf returns which booster of a detector a row is for. A name says the same
+// in a window of any width.
+func BoosterOf(detector string, f *Features) BoosterID {
+	id := BoosterID{Detector: detector, Kind: f.Entity.Kind, Seconds: f.Seconds}
+	if f.Entity.Kind == KindName {
+		id.Seconds = 0
+	}
+	return id
+}
+
 func (b BoosterID) String() string {
 	return fmt.Sprintf("%s/%s/%d", b.Detector, b.Kind, b.Seconds)
 }

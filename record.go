@@ -103,6 +103,7 @@ type Access struct {
 	Target  string // what it was done to, where the log says: a role, a bucket, a host
 	Region  string
 	Agent   string // user agent, or SSH client version
+	From    string // where it came from, where that is no address: "cloudformation.amazonaws.com", a host name
 	Key     string // access key id that signed it
 	Session string // who assumed the role, where the principal is one
 

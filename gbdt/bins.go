@@ -6,7 +6,7 @@ import (
 )
 
 // binned is the data as training reads it: one byte a value, twice. Blocks hold
-// up to 16 columns row by row, for histograms; columns hold one each, to part rows.
+// some columns row by row, for histograms; columns hold one each, to part rows.
 type binned struct {
 	rows, cols  int
 	cuts        [][]float32 // per column; bin k of a category column is category k
@@ -14,13 +14,6 @@ type binned struct {
 	categorical []bool
 	blocks      []block
 	columns     [][]uint8
-}
-
-// block is the bins of 16 columns, or of 8 or fewer, from first on.
-type block struct {
-	first, cols int
-	wide        [][16]uint8 // one of the two is nil
-	narrow      [][8]uint8
 }
 
 // bins returns how many ordinary bins column f has.
@@ -31,20 +24,12 @@ func newBinned(rows int, columns []column, maxBin int) *binned {
 	b := &binned{rows: rows, cols: len(columns)}
 	for i := range columns {
 		c := &columns[i]
-		b.missing = append(b.missing, c.missing)
+		b.missing = append(b.missing, c.present < rows)
 		b.categorical = append(b.categorical, c.categorical)
-		b.cuts = append(b.cuts, c.cuts(maxBin, uint64(i)))
+		b.cuts = append(b.cuts, c.cuts(rows, maxBin, uint64(i)))
 		b.columns = append(b.columns, make([]uint8, rows))
 	}
-	for first := 0; first < b.cols; first += 16 {
-		bl := block{first: first, cols: min(16, b.cols-first)}
-		if bl.cols > 8 {
-			bl.wide = make([][16]uint8, rows)
-		} else {
-			bl.narrow = make([][8]uint8, rows)
-		}
-		b.blocks = append(b.blocks, bl)
-	}
+	b.blocks = newBlocks(rows, columns)
 	return b
 }
 
@@ -59,11 +44,16 @@ func quantise(m *Matrix, weights []float32, maxBin, threads int) (*binned, error
 	}
 	b := newBinned(m.rows, columns, maxBin)
 	search := newSearch(b)
-	const chunk = 1024
-	parallel((m.rows+chunk-1)/chunk, threads, func(_, i int) {
-		lo, hi := i*chunk, min(m.rows, (i+1)*chunk)
-		b.fill(m, search, lo, hi)
+	const chunk = 1 << 13
+	fillers := make([]*filler, (m.rows+chunk-1)/chunk)
+	parallel(len(fillers), threads, func(_, k int) {
+		fillers[k] = newFiller(b, search)
+		buf := make([]float32, m.cols)
+		for i := k * chunk; i < min(m.rows, (k+1)*chunk); i++ {
+			fillers[k].fill(i, m.Row(i, buf))
+		}
 	})
+	b.move(fillers)
 	return b, nil
 }
 
@@ -79,17 +69,16 @@ func sketchColumns(m *Matrix, weights []float32, threads int) ([]column, error) 
 	groups := (m.cols + group - 1) / group
 	errs := make([]error, groups)
 	parallel(groups, threads, func(_, g int) {
-		buf := make([]float32, m.cols)
 		lo, hi := g*group, min(m.cols, (g+1)*group)
 		for i := range m.rows {
 			weight := float32(1)
 			if weights != nil {
 				weight = weights[i]
 			}
-			row, sampled := m.Row(i, buf)[lo:hi], sampleRow(uint64(i), step)
-			for k, x := range row {
-				if err := columns[lo+k].add(x, weight, sampled); err != nil {
-					errs[g] = fmt.Errorf("row %d column %d is %w", i, lo+k, err)
+			sampled := sampleRow(uint64(i), step)
+			for f, x := range m.part(i, lo, hi) {
+				if err := columns[f].add(x, weight, sampled); err != nil {
+					errs[g] = fmt.Errorf("row %d column %d is %w", i, f, err)
 					return
 				}
 			}
@@ -153,37 +142,6 @@ func bin(cuts *[256]uint32, x float32) uint8 {
 		n += step & (above - 1)
 	}
 	return uint8(n)
-}
-
-// fill writes the bins of rows lo to hi.
-func (b *binned) fill(m *Matrix, s search, lo, hi int) {
-	buf := make([]float32, b.cols)
-	for i := lo; i < hi; i++ {
-		b.fillRow(s, i, m.Row(i, buf))
-	}
-}
-
-// fillRow writes the bins of row i.
-func (b *binned) fillRow(s search, i int, row []float32) {
-	for k := range b.blocks {
-		bl := &b.blocks[k]
-		to := bl.row(i)
-		for j, x := range row[bl.first : bl.first+bl.cols] {
-			f, n := bl.first+j, uint8(missingBin)
-			if x == x {
-				n = bin(&s[f], x)
-			}
-			to[j], b.columns[f][i] = n, n
-		}
-	}
-}
-
-// row returns the bins of row i.
-func (bl *block) row(i int) []uint8 {
-	if bl.wide != nil {
-		return bl.wide[i][:bl.cols]
-	}
-	return bl.narrow[i][:bl.cols]
 }
 
 // row writes to out a value of each bin of row i.

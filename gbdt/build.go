@@ -13,6 +13,9 @@ func (g *grower) admit(build, rest []*leaf, queue *leafQueue) {
 	masks := g.columns.masks(build, rest)
 	parallel(len(found), g.threads, func(_, k int) {
 		i, bl := k/blocks, &g.b.blocks[k%blocks]
+		if bl.start != nil {
+			build[i].hist.addMissing(g.b, bl, build[i].total)
+		}
 		if rest != nil {
 			subtract(rest[i].hist, build[i].hist, bl)
 			found[k][1] = g.search(rest[i], bl, masks[rest[i].id])
@@ -47,10 +50,10 @@ func (g *grower) search(l *leaf, bl *block, mask []bool) split {
 	if !g.splittable(l) {
 		return split{}
 	}
-	s := newScanner(&g.values, g.b, g.p.MonotoneConstraints, l.total, g.scale, l.limits)
-	for f := bl.first; f < bl.first+bl.cols; f++ {
+	s := newScanner(&g.values, g.p, g.b, l.total, g.scale, l.limits)
+	for k, f := range bl.columns {
 		if mask == nil || mask[f] {
-			s.column(f, (*[256]cell)(l.hist.cells[f*256:]))
+			s.column(f, (*[256]cell)(l.hist.column(bl, k)))
 		}
 	}
 	return s.best
@@ -79,13 +82,19 @@ func (g *grower) sum(leaves []*leaf) {
 		j := &jobs[i]
 		if g.exact != nil {
 			g.sumExact(j.leaf, j.block, g.segments[j.lo:j.hi])
+		} else if j.block.start != nil {
+			sumTile(g.sparseTiles[worker], g.b, j.leaf, j.block, g.segments[j.lo:j.hi])
 		} else {
-			g.sumTile(g.tiles[worker], j.leaf, j.block, g.segments[j.lo:j.hi])
+			sumTile(g.tiles[worker], g.b, j.leaf, j.block, g.segments[j.lo:j.hi])
 		}
 	})
 }
 
-func (g *grower) sumTile(t *tile, l *leaf, bl *block, segments []segment) {
+// sumTile sums the entries of a leaf in a tile, which it leaves empty.
+func sumTile[T interface {
+	add([]entry, *block)
+	drain(*binned, *block, *histogram)
+}](t T, b *binned, l *leaf, bl *block, segments []segment) {
 	held := 0
 	for i := range segments {
 		entries := segments[i].of(l.id)
@@ -93,12 +102,12 @@ func (g *grower) sumTile(t *tile, l *leaf, bl *block, segments []segment) {
 			continue
 		}
 		if held += len(entries); held > tileRows {
-			t.drain(g.b, bl, l.hist)
+			t.drain(b, bl, l.hist)
 			held = len(entries)
 		}
 		t.add(entries, bl)
 	}
-	t.drain(g.b, bl, l.hist)
+	t.drain(b, bl, l.hist)
 }
 
 func (g *grower) sumExact(l *leaf, bl *block, segments []segment) {
@@ -111,7 +120,7 @@ func (g *grower) sumExact(l *leaf, bl *block, segments []segment) {
 
 // subtract takes the cells of small from those of big.
 func subtract(big, small *histogram, bl *block) {
-	lo, hi := bl.first*256, (bl.first+bl.cols)*256
+	lo, hi := bl.first*256, (bl.first+len(bl.columns))*256
 	from, to := small.cells[lo:hi], big.cells[lo:hi]
 	for i := range to {
 		to[i].g -= from[i].g

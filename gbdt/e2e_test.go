@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -20,25 +22,62 @@ import (
 // PICKET_XGB17 are Python interpreters with xgboost 3.x and 1.7.4: bench/peers.sh
 // makes them.
 func TestPeers(t *testing.T) {
+	eachPeer(t, func(t *testing.T, python string) {
+		dir := t.TempDir()
+		var cases []*peerCase
+		for i := range 20 {
+			cases = append(cases, newPeerCase(t, filepath.Join(dir, strconv.Itoa(i)), uint64(i)))
+		}
+		runPeer(t, python, dir)
+		for i, c := range cases {
+			t.Run(strconv.Itoa(i), c.check)
+		}
+	})
+}
+
+// TestPeersSplitCategoriesAlike trains on nothing but categories, whose bins leave no
+// room for opinion: our trees must be XGBoost's.
+func TestPeersSplitCategoriesAlike(t *testing.T) {
+	eachPeer(t, func(t *testing.T, python string) {
+		dir := t.TempDir()
+		var cases []*peerCase
+		for i, limit := range []string{"1", "13", "100"} {
+			r, d := rand.New(rand.NewPCG(uint64(i), 5)), sample(2000, 6, 40+uint64(i))
+			makeCategories(r, d.X, []int{0, 1, 2, 3, 4, 5})
+			cases = append(cases, writePeerCase(t, filepath.Join(dir, limit), d, map[string]string{
+				"objective": BinaryLogistic, "num_round": "10", "max_depth": "4", "base_score": "0.5", "full_precision": "true",
+				"max_cat_to_onehot": limit, "max_cat_threshold": "8"}))
+		}
+		runPeer(t, python, dir)
+		for _, c := range cases {
+			ours, theirs := floatsOf(t, filepath.Join(c.dir, "margins.f32")), floatsOf(t, filepath.Join(c.dir, "their-margins.f32"))
+			for i := range ours {
+				if diff := math.Abs(float64(ours[i] - theirs[i])); diff > 1e-4 {
+					t.Fatalf("max_cat_to_onehot %s: row %d has margin %v, XGBoost's own model gives %v", c.params["max_cat_to_onehot"], i, ours[i], theirs[i])
+				}
+			}
+		}
+	})
+}
+
+// eachPeer runs f for each version of XGBoost.
+func eachPeer(t *testing.T, f func(t *testing.T, python string)) {
 	for _, peer := range []string{"PICKET_XGB3", "PICKET_XGB17"} {
 		t.Run(peer, func(t *testing.T) {
 			python := os.Getenv(peer)
 			if python == "" {
 				t.Fatalf("%s is not set: run bench/peers.sh and set it to .peers/xgb*/bin/python", peer)
 			}
-			dir := t.TempDir()
-			var cases []*peerCase
-			for i := range 20 {
-				cases = append(cases, newPeerCase(t, filepath.Join(dir, strconv.Itoa(i)), uint64(i)))
-			}
-			run := exec.Command(python, "../bench/gbdt/e2e.py", dir)
-			if out, err := run.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", run, err, out)
-			}
-			for i, c := range cases {
-				t.Run(strconv.Itoa(i), c.check)
-			}
+			f(t, python)
 		})
+	}
+}
+
+func runPeer(t *testing.T, python, dir string) {
+	t.Helper()
+	run := exec.Command(python, "../bench/gbdt/e2e.py", dir)
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", run, err, out)
 	}
 }
 
@@ -51,24 +90,52 @@ type peerCase struct {
 
 func newPeerCase(t *testing.T, dir string, seed uint64) *peerCase {
 	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 1))
+	d := sample(1500, 5+r.IntN(20), seed)
+	params := randomParams(r)
+	var columns []int
+	for f := 2; f < d.X.Cols() && r.IntN(2) == 0; f += 3 {
+		columns = append(columns, f)
+	}
+	makeCategories(r, d.X, columns)
+	if params["objective"] == MultiSoftprob {
+		for i := range d.Labels {
+			d.Labels[i] = float32((int(d.Labels[i]) + r.IntN(2)*i%3) % 3)
+		}
+	}
+	return writePeerCase(t, dir, d, params)
+}
+
+// makeCategories turns columns into 2 to 60 categories each, a tenth missing.
+func makeCategories(r *rand.Rand, x *Matrix, columns []int) {
+	for _, f := range columns {
+		most := []float32{2, 3, 12, 60}[r.IntN(4)]
+		for i := range x.Rows() {
+			v := &x.dense[i*x.Cols()+f]
+			if r.IntN(10) == 0 || *v != *v {
+				*v = nan32
+				continue
+			}
+			*v = float32(int(min(max((*v+3)/6, 0), 0.999) * most))
+		}
+	}
+	x.Categorical(columns...)
+}
+
+// writePeerCase trains a model of d and writes all that the peer is to check.
+func writePeerCase(t *testing.T, dir string, d TrainData, params map[string]string) *peerCase {
+	t.Helper()
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	r := rand.New(rand.NewPCG(seed, 1))
-	d := sample(1500, 5+r.IntN(20), seed)
-	c := &peerCase{dir: dir, x: d.X, params: randomParams(r)}
-	p, err := ParseParams(c.params)
+	p, err := ParseParams(params)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range d.Labels {
-		if p.Objective == MultiSoftprob {
-			d.Labels[i] = float32((int(d.Labels[i]) + r.IntN(2)*i%3) % p.NumClass)
-		}
-	}
+	c := &peerCase{dir: dir, x: d.X, params: params}
 	m := train(t, p, d)
 	width := m.Classes() * (m.Features() + 1)
-	margins, contribs := make([]float32, 1500*m.Classes()), make([]float32, 1500*width)
+	margins, contribs := make([]float32, d.X.Rows()*m.Classes()), make([]float32, d.X.Rows()*width)
 	if err := m.Margins(d.X, margins, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +146,17 @@ func newPeerCase(t *testing.T, dir string, seed uint64) *peerCase {
 		writeFloats(t, filepath.Join(dir, name), values)
 	}
 	writeModels(t, m, dir)
-	config, _ := json.Marshal(c.params)
+	types := make([]string, d.X.Cols())
+	for f := range types {
+		types[f] = "q"
+		if d.X.categorical[f] {
+			types[f] = "c"
+		}
+	}
+	theirs := maps.Clone(params)
+	delete(theirs, "full_precision") // theirs is
+	theirs["types"] = strings.Join(types, ",")
+	config, _ := json.Marshal(theirs)
 	if err := os.WriteFile(filepath.Join(dir, "params.json"), config, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +170,8 @@ func randomParams(r *rand.Rand) map[string]string {
 		"eta": one(0.05, 0.3, 1), "max_depth": one(1, 3, 6, 9), "min_child_weight": one(0, 1, 5),
 		"gamma": one(0, 0.5), "alpha": one(0, 0.3), "lambda": one(0.5, 1, 4), "subsample": one(0.6, 1),
 		"colsample_bytree": one(0.5, 1), "colsample_bylevel": one(0.7, 1), "colsample_bynode": one(0.7, 1),
-		"max_bin": one(16, 64, 256), "grow_policy": one(DepthWise, LossGuide), "seed": one(1, 2, 3),
+		"max_cat_to_onehot": one(1, 4, 100), "max_cat_threshold": one(3, 64), "max_bin": one(16, 64, 256),
+		"grow_policy": one(DepthWise, LossGuide), "seed": one(1, 2, 3),
 	}
 	if p["objective"] == MultiSoftprob {
 		p["num_class"] = "3"

@@ -3,6 +3,7 @@ package gbdt
 import (
 	"container/heap"
 	"math"
+	"slices"
 )
 
 // scale turns gradients into integers.
@@ -45,8 +46,11 @@ type grower struct {
 	tree     *tree
 	limits   []limits // by node
 	free     []*histogram
-	tiles    []*tile   // by worker
-	spare    [][]entry // by worker
+	// by worker
+	tiles       []*tile
+	sparseTiles []*sparseTile
+	spare       [][]entry
+	gradients   [][]gradient // of a segment
 }
 
 func newGrower(p *Params, b *binned, d *TrainData) *grower {
@@ -57,7 +61,9 @@ func newGrower(p *Params, b *binned, d *TrainData) *grower {
 	}
 	for range g.threads {
 		g.tiles = append(g.tiles, new(tile))
+		g.sparseTiles = append(g.sparseTiles, new(sparseTile))
 		g.spare = append(g.spare, make([]entry, min(segmentRows, b.rows)))
+		g.gradients = append(g.gradients, make([]gradient, min(segmentRows, b.rows)))
 	}
 	if p.FullPrecision {
 		g.exact = make([]wideGradient, b.rows)
@@ -94,19 +100,44 @@ func (g *grower) grow(round, class int, predictions []float32) *tree {
 	return g.tree
 }
 
+// batchRows is how many gradients are computed at a time: they stay in the
+// first-level cache.
+const batchRows = 1 << 10
+
+// batches calls f with the gradients of segment k, a batch at a time, and their
+// first row.
+func (g *grower) batches(k int, f func(row int, gradients []gradient)) {
+	var buf [batchRows]gradient
+	lo, hi := g.span(k)
+	for ; lo < hi; lo += batchRows {
+		batch := buf[:min(batchRows, hi-lo)]
+		g.grad.fill(lo, batch)
+		f(lo, batch)
+	}
+}
+
+// span returns the rows of segment k.
+func (g *grower) span(k int) (lo, hi int) {
+	return k * segmentRows, k*segmentRows + cap(g.segments[k].entries)
+}
+
 // setScale finds the largest gradients and maps them near the end of the range.
 func (g *grower) setScale() {
-	top := make([]gradient, len(g.segments))
-	parallel(len(g.segments), g.threads, func(_, i int) {
-		t := &top[i]
-		for row := i * segmentRows; row < i*segmentRows+cap(g.segments[i].entries); row++ {
-			x := g.grad.at(row)
-			t.g, t.h = max(t.g, x.g, -x.g), max(t.h, x.h)
-		}
+	const sign = 1 << 31
+	type bits struct{ g, h uint32 } // floats from 0 on are ordered as their bits are
+	top := make([]bits, len(g.segments))
+	parallel(len(g.segments), g.threads, func(_, k int) {
+		g.batches(k, func(_ int, gradients []gradient) {
+			t := top[k]
+			for _, x := range gradients {
+				t.g, t.h = max(t.g, math.Float32bits(x.g)&^sign), max(t.h, math.Float32bits(x.h)&^sign)
+			}
+			top[k] = t
+		})
 	})
-	var all gradient
+	var all bits
 	for _, t := range top {
-		all.g, all.h = max(all.g, t.g), max(all.h, t.h)
+		all = bits{max(all.g, t.g), max(all.h, t.h)}
 	}
 	g.scale = scale{1, 1}
 	rangeG, rangeH := 32766.0, 65534.0
@@ -114,10 +145,10 @@ func (g *grower) setScale() {
 		rangeG, rangeH = math.MaxInt32-1, math.MaxInt32-1
 	}
 	if all.g > 0 {
-		g.scale.g = rangeG / float64(all.g)
+		g.scale.g = rangeG / float64(math.Float32frombits(all.g))
 	}
 	if all.h > 0 {
-		g.scale.h = rangeH / float64(all.h)
+		g.scale.h = rangeH / float64(math.Float32frombits(all.h))
 	}
 }
 
@@ -128,22 +159,25 @@ func (g *grower) load(key uint64) *leaf {
 	if g.p.Subsample < 1 {
 		keep = uint64(float64(g.p.Subsample*(1<<63))) << 1
 	}
-	parallel(len(g.segments), g.threads, func(_, i int) {
-		s := &g.segments[i]
-		lo := i * segmentRows
-		hi := lo + cap(s.entries)
-		s.entries = s.entries[:0]
-		for row := lo; row < hi; row++ {
-			random := mix(key ^ uint64(row))
-			if random > keep {
-				continue
+	parallel(len(g.segments), g.threads, func(_, k int) {
+		s := &g.segments[k]
+		entries, total := s.entries[:cap(s.entries)], cell{}
+		n := 0
+		g.batches(k, func(row int, gradients []gradient) {
+			for i, x := range gradients {
+				random := mix(key ^ uint64(row+i))
+				if random > keep {
+					continue
+				}
+				e, v := g.round(row+i, x, random)
+				entries[n] = e
+				n++
+				total.g += v.g
+				total.h += v.h
 			}
-			e, v := g.round(row, mix(random))
-			s.entries = append(s.entries, e)
-			totals[i].g += v.g
-			totals[i].h += v.h
-		}
-		s.from, s.to = append(s.from[:0], 0), append(s.to[:0], int32(len(s.entries)))
+		})
+		s.entries, totals[k] = entries[:n], total
+		s.from, s.to = append(s.from[:0], 0), append(s.to[:0], int32(n))
 	})
 	root := &leaf{limits: unlimited}
 	for i, t := range totals {
@@ -154,9 +188,9 @@ func (g *grower) load(key uint64) *leaf {
 	return root
 }
 
-// round returns row's entry and its gradient in integers.
-func (g *grower) round(row int, random uint64) (entry, cell) {
-	x := g.grad.at(row)
+// round returns a row's entry and its gradient x in integers, up or down by the low
+// bits of random.
+func (g *grower) round(row int, x gradient, random uint64) (entry, cell) {
 	a, b := float64(float64(x.g)*g.scale.g), float64(float64(x.h)*g.scale.h)
 	if g.exact != nil {
 		v := wideGradient{int32(math.RoundToEven(a)), int32(math.RoundToEven(b))}
@@ -207,8 +241,10 @@ func (g *grower) addChildren(l *leaf) {
 	n := &t.nodes[l.id]
 	n.left, n.right, n.feature, n.defaultLeft, n.gain = id, id+1, int32(s.column), s.defaultLeft, float32(s.gain)
 	switch cuts := g.b.cuts[s.column]; {
-	case s.category:
-		t.sets = append(t.sets, []int32{int32(s.bin)})
+	case s.right != nil:
+		set := slices.Clone(s.right)
+		slices.Sort(set)
+		t.sets = append(t.sets, set)
 		n.set = int32(len(t.sets))
 	case s.bin == len(cuts):
 		n.value = math.MaxFloat32 // parts what is there from what is missing
@@ -229,8 +265,7 @@ func (g *grower) childLimits(l *leaf) (left, right limits) {
 	v := func(c cell) float64 {
 		return g.values.value(float64(c.g)/g.scale.g, float64(c.h)/g.scale.h, l.limits)
 	}
-	r := cell{l.total.g - l.best.left.g, l.total.h - l.best.left.h}
-	mid := (v(l.best.left) + v(r)) / 2
+	mid := (v(l.best.left) + v(l.total.less(l.best.left))) / 2
 	switch g.p.MonotoneConstraints[l.best.column] {
 	case 1:
 		left.high, right.low = mid, mid
@@ -245,7 +280,7 @@ func (g *grower) children(l *leaf, leftRows int) (left, right *leaf) {
 	n := &g.tree.nodes[l.id]
 	left = &leaf{id: n.left, depth: l.depth + 1, rows: leftRows, total: l.best.left, limits: g.limits[n.left]}
 	right = &leaf{id: n.right, depth: l.depth + 1, rows: l.rows - leftRows, limits: g.limits[n.right]}
-	right.total = cell{l.total.g - left.total.g, l.total.h - left.total.h}
+	right.total = l.total.less(left.total)
 	return left, right
 }
 
@@ -279,10 +314,11 @@ func (g *grower) part(batch []*leaf) []int {
 
 // rightBins has 1 for the bins that go right.
 func rightBins(s *split, missing bool) (table [256]uint8) {
-	for i := range table {
-		if s.category && i == s.bin || !s.category && i > s.bin {
-			table[i] = 1
-		}
+	for _, category := range s.right {
+		table[category] = 1
+	}
+	for i := s.bin + 1; i < len(table) && s.right == nil; i++ {
+		table[i] = 1
 	}
 	if missing {
 		table[missingBin] = 1
@@ -313,17 +349,21 @@ func (g *grower) setLeaves() {
 	type sum struct{ g, h float64 }
 	nodes := g.tree.nodes
 	sums := make([]sum, len(g.segments)*len(nodes))
-	parallel(len(g.segments), g.threads, func(_, k int) {
+	parallel(len(g.segments), g.threads, func(worker, k int) {
+		lo, hi := g.span(k)
+		gradients := g.gradients[worker][:hi-lo]
+		g.grad.fill(lo, gradients)
 		for id := range nodes {
 			if !nodes[id].leaf() {
 				continue
 			}
-			s := &sums[k*len(nodes)+id]
+			var s sum
 			for _, e := range g.segments[k].of(int32(id)) {
-				x := g.grad.at(int(e.row()))
+				x := gradients[int(e.row())-lo]
 				s.g += float64(x.g)
 				s.h += float64(x.h)
 			}
+			sums[k*len(nodes)+id] = s
 		}
 	})
 	total := make([]sum, len(nodes))
@@ -353,7 +393,7 @@ func (g *grower) update(margins []float32) {
 		s := &g.segments[i]
 		if len(s.entries) < cap(s.entries) { // rows that were not sampled
 			buf := make([]float32, g.b.cols)
-			for row := i * segmentRows; row < i*segmentRows+cap(s.entries); row++ {
+			for row, hi := g.span(i); row < hi; row++ {
 				margins[row*k+t.class] += t.nodes[t.find(g.b.row(row, buf))].value
 			}
 			return

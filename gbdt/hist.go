@@ -21,11 +21,17 @@ func (e entry) packed() int64 { return int64(e)>>48<<32 | int64(uint16(e>>32)) }
 // tile sums packed gradients by column and bin. It fits the first-level cache.
 type tile [16][256]int64
 
+// sparseTile is a tile for as many columns as a sparse block may have.
+type sparseTile [sparseWidth * 256]int64
+
 // tileRows is how many entries a tile holds before hessians of 16 bits overflow 32.
 const tileRows = 1 << 16
 
 // cell is the sums of one bin, in units of the round's scale.
 type cell struct{ g, h int64 }
+
+func (c cell) plus(d cell) cell { return cell{c.g + d.g, c.h + d.h} }
+func (c cell) less(d cell) cell { return cell{c.g - d.g, c.h - d.h} }
 
 // histogram has the 256 cells of each column.
 type histogram struct {
@@ -71,6 +77,16 @@ func (t *tile) addNarrow(entries []entry, rows [][8]uint8) {
 	}
 }
 
+// add adds entries by the cells that a sparse block has for their rows.
+func (t *sparseTile) add(entries []entry, bl *block) {
+	for _, e := range entries {
+		v := e.packed()
+		for _, cell := range bl.list(e.row()) {
+			t[cell] += v
+		}
+	}
+}
+
 // ahead is how many entries before its turn a row is fetched.
 const ahead = 16
 
@@ -102,21 +118,48 @@ func (t *tile) add(entries []entry, bl *block) {
 func (t *tile) drain(b *binned, bl *block, h *histogram) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for k := range bl.cols {
-		f := bl.first + k
-		from := &t[k]
-		to := (*[256]cell)(h.cells[f*256:])
-		for i := range b.bins(f) {
-			to[i].add(from[i])
-			from[i] = 0
-		}
+	for k, f := range bl.columns {
+		to := h.column(bl, k)
+		drain(t[k][:b.bins(f)], to)
 		if b.missing[f] {
-			to[missingBin].add(from[missingBin])
-			from[missingBin] = 0
+			drain(t[k][missingBin:], to[missingBin:])
 		}
 	}
-	for k := bl.cols; k < 16; k++ {
+	for k := len(bl.columns); k < 16; k++ {
 		t[k][0] = 0 // the padding's bin
+	}
+}
+
+// drain is tile's. The cells of missing values are left alone.
+func (t *sparseTile) drain(b *binned, bl *block, h *histogram) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k, f := range bl.columns {
+		drain(t[k*256:][:b.bins(f)], h.column(bl, k))
+	}
+}
+
+// drain moves sums into cells.
+func drain(from []int64, to []cell) {
+	to = to[:len(from)]
+	for i, packed := range from {
+		to[i].add(packed)
+		from[i] = 0
+	}
+}
+
+// column returns the cells of the block's k-th column.
+func (h *histogram) column(bl *block, k int) []cell { return h.cells[(bl.first+k)*256:][:256] }
+
+// addMissing gives the missing values of a sparse block what the others leave of
+// the total.
+func (h *histogram) addMissing(b *binned, bl *block, total cell) {
+	for k, f := range bl.columns {
+		left, cells := total, h.column(bl, k)
+		for _, c := range cells[:b.bins(f)] {
+			left = left.less(c)
+		}
+		cells[missingBin] = left
 	}
 }
 
@@ -133,6 +176,13 @@ func (h *histogram) addExact(bl *block, entries []entry, gradients []wideGradien
 	cells := h.cells[bl.first*256:]
 	for _, e := range entries {
 		v := gradients[e.row()]
+		if bl.start != nil {
+			for _, i := range bl.list(e.row()) {
+				cells[i].g += int64(v.g)
+				cells[i].h += int64(v.h)
+			}
+			continue
+		}
 		for k, bin := range bl.row(int(e.row())) {
 			c := &cells[k*256+int(bin)]
 			c.g += int64(v.g)

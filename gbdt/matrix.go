@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 )
 
 // Matrix is rows of float32 values, NaN where a value is missing. It holds the
@@ -58,11 +59,13 @@ func NewQuantised(rows iter.Seq2[[]float32, error], count, cols, maxBin int, cat
 		return nil, err
 	}
 	m.bins = newBinned(count, columns, maxBin)
-	s := newSearch(m.bins)
-	return m, m.visit(rows, func(i int, row []float32) error {
-		m.bins.fillRow(s, i, row)
+	l := newFiller(m.bins, newSearch(m.bins))
+	err = m.visit(rows, func(i int, row []float32) error {
+		l.fill(i, row)
 		return nil
 	})
+	m.bins.move([]*filler{l})
+	return m, err
 }
 
 // visit calls f for each row and checks that there are as many as m has.
@@ -89,7 +92,8 @@ func (m *Matrix) visit(rows iter.Seq2[[]float32, error], f func(i int, row []flo
 }
 
 // Categorical marks columns as categories: whole numbers from 0 to 254 that have
-// no order. A split takes one category out (one-hot). It returns m.
+// no order. A split sends some of them right, one or many: see
+// [Params.MaxCatToOneHot]. It returns m.
 func (m *Matrix) Categorical(columns ...int) *Matrix {
 	m.categorical = make([]bool, max(m.cols, 0))
 	for _, c := range columns {
@@ -123,6 +127,27 @@ func (m *Matrix) Row(i int, buf []float32) []float32 {
 		return buf
 	}
 	return m.dense[i*m.cols : (i+1)*m.cols : (i+1)*m.cols]
+}
+
+// part iterates over the values of row i in columns lo to hi, missing ones or not.
+func (m *Matrix) part(i, lo, hi int) iter.Seq2[int, float32] {
+	return func(yield func(int, float32) bool) {
+		if m.start == nil {
+			for f, x := range m.dense[i*m.cols+lo : i*m.cols+hi] {
+				if !yield(lo+f, x) {
+					return
+				}
+			}
+			return
+		}
+		row := m.index[m.start[i]:m.start[i+1]]
+		k, _ := slices.BinarySearch(row, int32(lo))
+		for ; k < len(row) && int(row[k]) < hi; k++ {
+			if !yield(int(row[k]), m.value[m.start[i]+k]) {
+				return
+			}
+		}
+	}
 }
 
 var nan32 = float32(math.NaN())

@@ -134,18 +134,20 @@ func classPriors(sums []float64, total float64) []float32 {
 
 // predict turns the margins of rows lo to hi into predictions.
 func (p *Params) predict(margins, out []float32, lo, hi int) {
-	switch k := p.classes(); p.Objective {
+	k := p.classes()
+	margins, out = margins[lo*k:hi*k], out[lo*k:hi*k]
+	switch p.Objective {
 	case BinaryLogistic:
-		for i := lo; i < hi; i++ {
-			out[i] = sigmoid(margins[i])
+		for i, m := range margins {
+			out[i] = sigmoid(m)
 		}
 	case MultiSoftprob:
-		copy(out[lo*k:hi*k], margins[lo*k:hi*k])
-		for i := lo; i < hi; i++ {
-			softmax(out[i*k : (i+1)*k])
+		copy(out, margins)
+		for i := 0; i < len(out); i += k {
+			softmax(out[i : i+k])
 		}
 	default:
-		copy(out[lo:hi], margins[lo:hi])
+		copy(out, margins)
 	}
 }
 
@@ -183,24 +185,55 @@ type gradients struct {
 	posWeight      float32
 }
 
+// leastHessian keeps leaves from growing without bound.
+const leastHessian = 1e-16
+
+// fill writes the gradients of the rows from lo on to out.
+func (s *gradients) fill(lo int, out []gradient) {
+	labels := s.labels[lo:][:len(out)]
+	switch {
+	case s.weights == nil && s.loss == logistic && s.posWeight == 1:
+		for i, p := range s.predictions[lo:][:len(out)] {
+			h := p * (1 - p)
+			if h < leastHessian {
+				h = leastHessian
+			}
+			out[i] = gradient{p - labels[i], h}
+		}
+	case s.weights == nil && s.loss == softprob:
+		class, predictions := float32(s.class), s.predictions[lo*s.classes+s.class:]
+		for i, y := range labels {
+			p := predictions[i*s.classes]
+			h := 2 * p * (1 - p)
+			if h < leastHessian {
+				h = leastHessian
+			}
+			out[i] = gradient{p - [2]float32{0, 1}[bit(y == class)], h}
+		}
+	default:
+		for i := range out {
+			out[i] = s.at(lo + i)
+		}
+	}
+}
+
 // at returns the gradient of row i.
 func (s *gradients) at(i int) gradient {
 	p, y, w := s.predictions[i*s.classes+s.class], s.labels[i], float32(1)
 	if s.weights != nil {
 		w = s.weights[i]
 	}
-	const least = 1e-16 // a hessian of 0 would let a leaf grow without bound
 	switch s.loss {
 	case logistic:
 		if y == 1 {
 			w *= s.posWeight
 		}
-		return gradient{(p - y) * w, max(p*(1-p), least) * w}
+		return gradient{(p - y) * w, max(p*(1-p), leastHessian) * w}
 	case softprob:
 		if int(y) == s.class {
-			return gradient{(p - 1) * w, max(2*p*(1-p), least) * w}
+			return gradient{(p - 1) * w, max(2*p*(1-p), leastHessian) * w}
 		}
-		return gradient{p * w, max(2*p*(1-p), least) * w}
+		return gradient{p * w, max(2*p*(1-p), leastHessian) * w}
 	}
 	return gradient{(p - y) * w, w}
 }

@@ -45,6 +45,8 @@ type Params struct {
 	ScalePosWeight      float64 // scale_pos_weight: weight of rows with label 1, binary:logistic only
 	MaxBin              int     // max_bin: bins per column, 2 to 256; a column with missing values gives up one
 	BaseScore           float64 // base_score: what to predict before the first tree; NaN estimates it from the labels
+	MaxCatToOneHot      int     // max_cat_to_onehot: a category column of fewer categories is split one against the rest
+	MaxCatThreshold     int     // max_cat_threshold: how many categories are tried from either end of their order
 	MonotoneConstraints []int   // monotone_constraints: per column 1 rising, -1 falling, 0 free
 
 	EvalMetric          []string // eval_metric: for the watched data; empty is the objective's own
@@ -60,7 +62,7 @@ func DefaultParams() Params {
 		Objective: BinaryLogistic, Rounds: 100,
 		Eta: 0.3, MaxDepth: 6, GrowPolicy: DepthWise, MinChildWeight: 1, Lambda: 1,
 		Subsample: 1, ColsampleByTree: 1, ColsampleByLevel: 1, ColsampleByNode: 1,
-		ScalePosWeight: 1, MaxBin: 256, BaseScore: math.NaN(),
+		ScalePosWeight: 1, MaxBin: 256, MaxCatToOneHot: 4, MaxCatThreshold: 64, BaseScore: math.NaN(),
 	}
 }
 
@@ -167,6 +169,8 @@ func (p *Params) ranges() []bound {
 		{"colsample_bynode", p.ColsampleByNode, 0, 1, true},
 		{"scale_pos_weight", p.ScalePosWeight, 0, big, true},
 		{"max_bin", float64(p.MaxBin), 2, 256, false},
+		{"max_cat_to_onehot", float64(p.MaxCatToOneHot), 1, 1 << 30, false},
+		{"max_cat_threshold", float64(p.MaxCatThreshold), 1, 1 << 30, false},
 		{"early_stopping_rounds", float64(p.EarlyStoppingRounds), 0, 1 << 30, false},
 		{"nthread", float64(p.Threads), 0, 1 << 16, false},
 	}

@@ -30,6 +30,8 @@ var setters = map[string]func(p *Params, value string) error{
 	"colsample_bynode":        setFloat(func(p *Params) *float64 { return &p.ColsampleByNode }),
 	"scale_pos_weight":        setFloat(func(p *Params) *float64 { return &p.ScalePosWeight }),
 	"max_bin":                 setInt(func(p *Params) *int { return &p.MaxBin }),
+	"max_cat_to_onehot":       setInt(func(p *Params) *int { return &p.MaxCatToOneHot }),
+	"max_cat_threshold":       setInt(func(p *Params) *int { return &p.MaxCatThreshold }),
 	"base_score":              setFloat(func(p *Params) *float64 { return &p.BaseScore }),
 	"monotone_constraints":    setMonotone,
 	"eval_metric":             func(p *Params, v string) error { p.EvalMetric = splitList(v); return nil },

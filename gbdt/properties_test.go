@@ -226,17 +226,69 @@ func TestCategories(t *testing.T) {
 	d := TrainData{X: NewDense(x, 2000, 2).Categorical(0), Labels: y}
 	p := short()
 	p.Rounds = 30
-	m := train(t, p, d)
-	if ll := LogLoss(predictAll(m, d.X), y, nil); ll > 0.02 {
-		t.Errorf("logloss %v", ll)
-	}
-	again, err := Read(bytes.NewReader(encoded(t, m)))
-	if err != nil || !bytes.Equal(encoded(t, again), encoded(t, m)) {
-		t.Errorf("categories do not survive writing and reading: %v", err)
+	for _, limit := range []int{100, 4} { // one against the rest; many against many
+		p.MaxCatToOneHot = limit
+		m := train(t, p, d)
+		if ll := LogLoss(predictAll(m, d.X), y, nil); ll > 0.02 {
+			t.Errorf("max_cat_to_onehot %d: logloss %v", limit, ll)
+		}
+		if one, n := limit == 100, len(m.trees[0].sets[0]); one != (n == 1) {
+			t.Errorf("max_cat_to_onehot %d: the first split sends %d categories right", limit, n)
+		}
+		again, err := Read(bytes.NewReader(encoded(t, m)))
+		if err != nil || !bytes.Equal(encoded(t, again), encoded(t, m)) {
+			t.Errorf("categories do not survive writing and reading: %v", err)
+		}
 	}
 	x[0] = 0.5
 	if _, err := Train(context.Background(), p, d); err == nil || !strings.Contains(err.Error(), "category") {
 		t.Errorf("category 0.5: %v", err)
+	}
+}
+
+// TestPartitionIsTheBest tries every way to part eight categories and the missing
+// values: none may gain more than the split that was found.
+func TestPartitionIsTheBest(t *testing.T) {
+	const rows, categories = 400, 8
+	r := rand.New(rand.NewPCG(3, 3))
+	x, y := make([]float32, rows), make([]float32, rows)
+	var sums [categories + 1]struct{ g, h float64 } // the last is of missing values
+	for i := range x {
+		c := r.IntN(categories + 1)
+		x[i], y[i] = float32(c), float32((c*5)%7)+float32(r.NormFloat64())
+		if c == categories {
+			x[i] = nan32
+		}
+		sums[c].g -= float64(y[i])
+		sums[c].h++
+	}
+	p := DefaultParams()
+	p.Objective, p.Rounds, p.MaxDepth, p.Lambda, p.BaseScore, p.FullPrecision = SquaredError, 1, 1, 0, 0, true
+	p.Eta = 1
+	d := TrainData{X: NewDense(x, rows, 1).Categorical(0), Labels: y}
+	m := train(t, p, d)
+	root, mean, won := m.trees[0].nodes[0], 0.0, 0.0
+	for i, v := range predictAll(m, d.X) { // by how much the two means are nearer than one
+		mean += float64(y[i]) / rows
+		won += float64(y[i]*y[i]) - float64((y[i]-v)*(y[i]-v))
+	}
+	near(t, "gain and what is won", float64(root.gain), won-rows*mean*mean, 1e-3*won)
+	best := 0.0
+	for set := range 1 << (categories + 1) {
+		var side [2]struct{ g, h float64 }
+		for c, s := range sums {
+			side[set>>c&1].g += s.g
+			side[set>>c&1].h += s.h
+		}
+		if side[0].h > 0 && side[1].h > 0 {
+			g, h := side[0].g+side[1].g, side[0].h+side[1].h
+			best = max(best, side[0].g*side[0].g/side[0].h+side[1].g*side[1].g/side[1].h-g*g/h)
+		}
+	}
+	near(t, "gain", float64(root.gain), best, 1e-4*best)
+	p.MaxCatThreshold = 2 // one category at most from either end
+	if less := train(t, p, d).trees[0].nodes[0].gain; !(less < root.gain) {
+		t.Errorf("gain %v with few tries, %v with all", less, root.gain)
 	}
 }
 

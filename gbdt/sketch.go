@@ -14,7 +14,7 @@ const missingBin = 255
 // distinct value if there are few, else a sample to cut at its quantiles.
 type column struct {
 	categorical bool
-	missing     bool
+	present     int                 // rows whose value is not missing
 	many        bool                // more distinct values than bins: distinct is given up
 	distinct    map[uint32]struct{} // sort keys
 	last        uint32              // key seen last: runs of one value skip the map
@@ -45,9 +45,9 @@ func keyFloat(k uint32) float32 {
 // add notes the value x. sampled says that its row is one of the sample.
 func (c *column) add(x, weight float32, sampled bool) error {
 	if x != x {
-		c.missing = true
 		return nil
 	}
+	c.present++
 	if math.IsInf(float64(x), 0) {
 		return fmt.Errorf("%v: want a number, or NaN for missing", x)
 	}
@@ -73,10 +73,11 @@ func (c *column) add(x, weight float32, sampled bool) error {
 }
 
 // cuts returns the lower bounds of all bins but the first, ascending, so that bin
-// b holds cuts[b-1] <= x < cuts[b]. There are at most maxBin bins, missing included.
+// b holds cuts[b-1] <= x < cuts[b]. There are at most maxBin bins, missing included
+// if not all rows have a value.
 // Seed tells columns apart.
-func (c *column) cuts(maxBin int, seed uint64) []float32 {
-	if c.missing {
+func (c *column) cuts(rows, maxBin int, seed uint64) []float32 {
+	if c.present < rows {
 		maxBin = min(maxBin, missingBin)
 	}
 	if c.categorical {

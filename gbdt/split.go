@@ -5,8 +5,8 @@ import "math"
 // split is a way to part the rows of a node.
 type split struct {
 	gain        float64 // loss reduction; 0 is no split
-	column, bin int     // bins up to bin go left; of a category column, bin alone goes right
-	category    bool
+	column, bin int     // bins up to bin go left
+	right       []int32 // of a category column: the categories that go right
 	defaultLeft bool
 	left        cell // sums of the left side
 }
@@ -60,8 +60,8 @@ func (v *valuer) score(g, h, w float64) float64 {
 // scanner looks for the best split of one node.
 type scanner struct {
 	*valuer
+	p            *Params
 	b            *binned
-	monotone     []int
 	limits       limits
 	total        cell
 	unitG, unitH float64 // what one unit of the sums is
@@ -70,8 +70,8 @@ type scanner struct {
 }
 
 // newScanner returns a scanner for a node with these sums.
-func newScanner(v *valuer, b *binned, monotone []int, total cell, scale scale, l limits) scanner {
-	s := scanner{valuer: v, b: b, monotone: monotone, limits: l, total: total, unitG: 1 / scale.g, unitH: 1 / scale.h}
+func newScanner(v *valuer, p *Params, b *binned, total cell, scale scale, l limits) scanner {
+	s := scanner{valuer: v, p: p, b: b, limits: l, total: total, unitG: 1 / scale.g, unitH: 1 / scale.h}
 	g, h := s.floats(total)
 	s.parent = s.score(g, h, s.value(g, h, l))
 	return s
@@ -91,49 +91,47 @@ func (s *scanner) column(f int, cells *[256]cell) {
 		bins-- // nothing is right of the last bin
 	}
 	if s.b.categorical[f] {
-		s.categories(f, cells, s.b.bins(f), missing)
+		s.categories(f, cells, missing)
 		return
 	}
-	var left cell
-	for i := range bins {
-		c := cells[i]
-		if c.h == 0 && c.g == 0 && i > 0 {
-			continue // the same split as the bin before
-		}
-		left.g += c.g
-		left.h += c.h
-		if gain := s.gain(f, left); gain > s.best.gain {
-			s.best = split{gain: gain, column: f, bin: i, left: left}
-		}
-		if missing.h == 0 {
-			continue
-		}
-		with := cell{left.g + missing.g, left.h + missing.h}
-		if gain := s.gain(f, with); gain > s.best.gain {
-			s.best = split{gain: gain, column: f, bin: i, left: with, defaultLeft: true}
-		}
+	s.sweep(f, cells[:bins], split{column: f})
+	if missing.h > 0 {
+		s.sweep(f, cells[:bins], split{column: f, defaultLeft: true, left: missing})
 	}
 }
 
-// categories looks through the splits that send one category right.
-func (s *scanner) categories(f int, cells *[256]cell, bins int, missing cell) {
-	for i := range bins {
-		c := cells[i]
-		if c.h == 0 {
+// sweep moves bin after bin of column f to the left side of x and notes the best
+// split. It is gain, written out, for all but the rare parameters: a fifth of the
+// training of 100,000 rows.
+func (s *scanner) sweep(f int, cells []cell, x split) {
+	if !s.plain {
+		for x.bin = range cells {
+			x.left = x.left.plus(cells[x.bin])
+			s.consider(x)
+		}
+		return
+	}
+	left, total := x.left, s.total
+	least := max(s.minChild, math.SmallestNonzeroFloat64)
+	found, best := -1, s.best.gain+s.parent
+	for i, c := range cells {
+		left.g += c.g
+		left.h += c.h
+		hl, hr := float64(float64(left.h)*s.unitH), float64(float64(total.h-left.h)*s.unitH)
+		if hl < least {
 			continue
 		}
-		left := cell{s.total.g - c.g, s.total.h - c.h}
-		if gain := s.gain(f, left); gain > s.best.gain {
-			s.best = split{gain: gain, column: f, bin: i, category: true, left: left, defaultLeft: true}
+		if hr < least {
+			break
 		}
-		if missing.h == 0 {
-			continue
+		gl, gr := float64(float64(left.g)*s.unitG), float64(float64(total.g-left.g)*s.unitG)
+		if score := float64(gl*gl)/(hl+s.lambda) + float64(gr*gr)/(hr+s.lambda); score > best {
+			found, best, x.left = i, score, left
 		}
-		left.g -= missing.g
-		left.h -= missing.h
-		if gain := s.gain(f, left); gain > s.best.gain {
-			s.best = split{gain: gain, column: f, bin: i, category: true, left: left}
-		}
+	}
+	if found >= 0 {
+		x.bin, x.gain = found, best-s.parent
+		s.best = x
 	}
 }
 
@@ -141,7 +139,7 @@ func (s *scanner) categories(f int, cells *[256]cell, bins int, missing cell) {
 // the loss; 0 if it is not allowed.
 func (s *scanner) gain(f int, left cell) float64 {
 	gl, hl := s.floats(left)
-	gr, hr := s.floats(cell{s.total.g - left.g, s.total.h - left.h})
+	gr, hr := s.floats(s.total.less(left))
 	if hl < s.minChild || hr < s.minChild || hl <= 0 || hr <= 0 {
 		return 0
 	}
@@ -156,8 +154,8 @@ func (s *scanner) gain(f int, left cell) float64 {
 }
 
 func (s *scanner) constraint(f int) int {
-	if f < len(s.monotone) {
-		return s.monotone[f]
+	if f < len(s.p.MonotoneConstraints) {
+		return s.p.MonotoneConstraints[f]
 	}
 	return 0
 }

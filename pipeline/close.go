@@ -26,6 +26,9 @@ type Closed struct {
 	Parts int    // part objects that it was made from, superseded versions included
 	New   bool   // false if the revision was there already
 
+	Source string
+	Last   int64 // Unix seconds: end of the newest minute that its parts have records of
+
 	Conversations, Rows uint64 // what went into it and what came out
 }
 
@@ -91,7 +94,7 @@ func (p *Pipeline) closeSlot(ctx context.Context, s slot) (Closed, error) {
 	if err != nil {
 		return Closed{}, err
 	}
-	c := Closed{Key: featuresKey(s, parts.keys), Day: s.day().Start, Parts: len(parts.keys)}
+	c := Closed{Key: featuresKey(s, parts.keys), Day: s.day().Start, Parts: len(parts.keys), Source: s.Source, Last: parts.last}
 	if _, err := p.deps.Bucket.Stat(ctx, c.Key); err == nil {
 		return c, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -115,19 +118,17 @@ func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts sl
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
+	road := extract.RoadOf(s.Source)
 	o := extract.CloseOptions{
-		Source: s.Source, From: s.Start, To: s.End(), Seconds: []int64{picket.Minute, picket.Hour},
+		Source: s.Source, From: s.Start, To: s.End(), Seconds: s.widths(road),
 		Elapsed: parts.elapsed, MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
-	}
-	if s.Day {
-		o.Seconds = []int64{picket.Day}
 	}
 	var stats extract.CloseStats
 	rows := func(emit func(*picket.Features) error) (err error) {
-		stats, err = extract.Windows(ctx, parts.newest, o, emit)
+		stats, err = road.Windows(ctx, parts.newest, o, emit)
 		return err
 	}
-	if err := WriteRows(f, rows); err != nil {
+	if err := WriteRows(f, road.Schema(), rows); err != nil {
 		return stats, err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -136,12 +137,17 @@ func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts sl
 	return stats, putOnce(ctx, p.deps.Bucket, key, f)
 }
 
-// WriteRows writes rows of traffic features as Parquet. each calls its argument
-// for every row and returns the first error.
-func WriteRows(w io.Writer, each func(emit func(*picket.Features) error) error) error {
+// widths returns the widths of the windows of a slot.
+func (s slot) widths(road *extract.Road) []int64 {
+	return slices.DeleteFunc(slices.Clone(road.Widths), func(seconds int64) bool { return s.Day != (seconds > picket.Hour) })
+}
+
+// WriteRows writes rows of features of one schema as Parquet. each calls its
+// argument for every row and returns the first error.
+func WriteRows(w io.Writer, schema picket.Schema, each func(emit func(*picket.Features) error) error) error {
 	stopped := errors.New("stopped")
 	var failed error
-	err := extract.WriteParquet(w, extract.Schema(picket.KindActor), func(yield func(picket.Features) bool) {
+	err := extract.WriteParquet(w, schema, func(yield func(picket.Features) bool) {
 		failed = each(func(f *picket.Features) error {
 			if !yield(*f) {
 				return stopped
@@ -271,11 +277,16 @@ func (p *Pipeline) part(ctx context.Context, hour slot, st stored) extract.Part 
 }
 
 // newestFeatures returns the newest revision of each slot that begins in [from, to).
+// Keys begin with their day, so no other day is listed.
 func (p *Pipeline) newestFeatures(ctx context.Context, from, to int64) (map[slot]string, error) {
 	newest := map[slot]string{}
-	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, "") {
+	last := featuresOf(to - 1)
+	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, featuresOf(from)) {
 		if err != nil {
 			return nil, err
+		}
+		if last != "" && info.Key > last+"~" {
+			break
 		}
 		s, base, err := featuresSlot(info.Key)
 		if err != nil {
@@ -314,7 +325,11 @@ func (p *Pipeline) readFeatures(ctx context.Context, key string, visit func(*pic
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := extract.ReadParquet(f, size, extract.Schema(picket.KindActor), visit); err != nil {
+	s, _, err := featuresSlot(key)
+	if err != nil {
+		return err
+	}
+	if err := extract.ReadParquet(f, size, extract.RoadOf(s.Source).Schema(), visit); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil

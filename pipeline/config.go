@@ -12,16 +12,17 @@ type Config struct {
 	MaxEntities  int           `json:"max_entities" yaml:"max_entities"`     // actors, and victims, of a window that keep a row of their own
 	Lateness     time.Duration `json:"lateness" yaml:"lateness"`             // a window is final this long after its end
 	Debounce     time.Duration `json:"debounce" yaml:"debounce"`             // parts are closed over when none has arrived for this long
-	AlertsPerDay float64       `json:"alerts_per_day" yaml:"alerts_per_day"` // the alert budget, once a site has 24 h of scores
+	AlertsPerDay float64       `json:"alerts_per_day" yaml:"alerts_per_day"` // the alert budget, once a site has 24 h of scores; 0 is none
 	Suppress     []triage.Rule `json:"suppress" yaml:"suppress"`             // findings that nobody wants to see, until the rule expires
 }
 
-// Default returns the configuration that Picket runs with when nobody says otherwise.
+// Default returns the configuration that Picket runs with when nobody says
+// otherwise. It has no alert budget: who reads one folder of logs wants all that is
+// in it, and who watches a site sets one.
 func Default() Config {
 	return Config{
-		MaxEntities:  8192,
-		Lateness:     15 * time.Minute, // VPC Flow Logs arrive about 10 minutes late
-		Debounce:     time.Second,
-		AlertsPerDay: 5,
+		MaxEntities: 8192,
+		Lateness:    15 * time.Minute, // VPC Flow Logs arrive about 10 minutes late
+		Debounce:    time.Second,
 	}
 }

@@ -6,9 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"picket"
@@ -23,30 +28,21 @@ type Snapshot struct {
 	Files  map[string]string `json:"files"` // SHA-256 by name
 }
 
-// PutDataset writes split datasets as the built-in XGBoost reads them: for each
-// booster and split a CSV without a header, the class's number first and its weight second, beside
-// columns.json, which alone carries the names. The key is the hash of it all.
+// PutDataset writes split datasets for each booster: the splits that have rows as
+// Parquet, and as the CSV that the built-in XGBoost reads (no header, the class's
+// number first, its weight second), beside columns.json, which carries the names.
+// The key is the hash of it all.
 func (p *Pipeline) PutDataset(ctx context.Context, sets []*picket.Dataset, counts train.Counts, split string) (Snapshot, error) {
-	files := map[string][]byte{}
-	for _, set := range sets {
-		folder := strings.ReplaceAll(set.Booster.String(), "/", "-")
-		columns, err := json.MarshalIndent(map[string]any{"classes": set.Classes, "schema": set.Schema}, "", "  ")
-		if err != nil {
-			return Snapshot{}, err
-		}
-		files[folder+"/columns.json"] = append(columns, '\n')
-		for _, name := range []string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration, picket.SplitTest} {
-			var rows bytes.Buffer
-			if err := train.WriteCSV(&rows, set, name, true); err != nil {
-				return Snapshot{}, err
-			}
-			files[folder+"/"+name+".csv"] = rows.Bytes()
-		}
+	folder, err := os.MkdirTemp(p.deps.TempDir, "picket-dataset-*")
+	if err != nil {
+		return Snapshot{}, err
 	}
+	defer os.RemoveAll(folder)
 	s := Snapshot{Counts: counts, Split: split, Files: map[string]string{}}
-	for name, body := range files {
-		sum := sha256.Sum256(body)
-		s.Files[name] = hex.EncodeToString(sum[:])
+	for _, set := range sets {
+		if err := s.write(folder, set); err != nil {
+			return s, err
+		}
 	}
 	manifest, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -54,12 +50,62 @@ func (p *Pipeline) PutDataset(ctx context.Context, sets []*picket.Dataset, count
 	}
 	s.ID = digest(string(manifest))
 	prefix := picket.DatasetsPrefix + s.ID + "/"
-	for name, body := range files {
-		if err := putOnce(ctx, p.deps.Bucket, prefix+name, bytes.NewReader(body)); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
+		if err := p.putFile(ctx, prefix+name, filepath.Join(folder, name)); err != nil {
 			return s, err
 		}
 	}
 	return s, putOnce(ctx, p.deps.Bucket, prefix+"dataset.json", bytes.NewReader(manifest))
+}
+
+func (p *Pipeline) putFile(ctx context.Context, key, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return putOnce(ctx, p.deps.Bucket, key, f)
+}
+
+// write writes the files of one dataset into a folder and notes their hashes.
+func (s *Snapshot) write(folder string, set *picket.Dataset) error {
+	booster := strings.ReplaceAll(set.Booster.String(), "/", "-")
+	if err := os.Mkdir(filepath.Join(folder, booster), 0o755); err != nil {
+		return err
+	}
+	err := s.file(folder, booster+"/columns.json", func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{"classes": set.Classes, "schema": set.Schema})
+	})
+	if err != nil {
+		return err
+	}
+	for _, split := range []string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration, picket.SplitTest} {
+		if !slices.ContainsFunc(set.Examples, func(e picket.Example) bool { return e.Split == split }) {
+			continue
+		}
+		err := errors.Join(
+			s.file(folder, booster+"/"+split+".csv", func(w io.Writer) error { return train.WriteCSV(w, set, split, true) }),
+			s.file(folder, booster+"/"+split+".parquet", func(w io.Writer) error { return train.WriteParquet(w, set, split) }))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) file(folder, name string, write func(io.Writer) error) error {
+	f, err := os.Create(filepath.Join(folder, name))
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	if err := errors.Join(write(io.MultiWriter(f, h)), f.Close()); err != nil {
+		return err
+	}
+	s.Files[name] = hex.EncodeToString(h.Sum(nil))
+	return nil
 }
 
 // PutLabels writes a label file to labels/ under the hash of its content.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -23,7 +24,8 @@ import (
 // Detected counts what one Detect did.
 type Detected struct {
 	Rows   uint64 // scored
-	Alerts int    // over their threshold
+	Alerts int    // over their shipped threshold
+	Budget Budget // where the threshold of the day is from
 	Events []picket.Finding
 }
 
@@ -62,11 +64,16 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 		return err
 	}
 	d.Rows, d.Alerts = rows, len(alerts)
+	if d.Budget, err = p.Budget(ctx, model, scorer, day); err != nil {
+		return err
+	}
 	prev, err := p.Findings(ctx, day)
 	if err != nil {
 		return err
 	}
-	next := triage.Triage(alerts, triage.Config{Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words()})
+	next := triage.Triage(alerts, triage.Config{
+		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Cut: d.Budget.Cut,
+	})
 	for _, f := range triage.Diff(prev, next) {
 		if err := p.evidence(ctx, &f); err != nil {
 			return fmt.Errorf("evidence of %s: %w", f.UID, err)
@@ -94,6 +101,9 @@ func (p *Pipeline) flag(f *picket.Finding) {
 var words = sync.OnceValue(func() map[string]triage.Feature {
 	m := map[string]triage.Feature{}
 	for _, f := range extract.Catalogue {
+		m[f.Name] = triage.Feature{Unit: f.Unit}
+	}
+	for _, f := range extract.NameCatalogue {
 		m[f.Name] = triage.Feature{Unit: f.Unit}
 	}
 	return m
@@ -128,13 +138,18 @@ func (c *hitCache) put(key string, s scored) {
 	c.byKey[key] = s
 }
 
-// keep forgets what belongs to superseded revisions of the slots in newest.
+// keep forgets what belongs to superseded revisions of the slots in newest, and
+// what is more than a day older than they are.
 func (c *hitCache) keep(newest map[slot]string) {
+	oldest := int64(math.MaxInt64)
+	for s := range newest {
+		oldest = min(oldest, s.Start)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.byKey, func(key string, _ scored) bool {
 		s, _, err := featuresSlot(key)
-		return err != nil || newest[s] != "" && newest[s] != key
+		return err != nil || newest[s] != "" && newest[s] != key || s.Start < oldest-2*picket.Day
 	})
 }
 
@@ -282,7 +297,7 @@ func (p *Pipeline) proofs(ctx context.Context, s slot, windows []picket.Window, 
 	if err != nil {
 		return nil, err
 	}
-	return extract.Proofs(ctx, parts.newest, windows, rows)
+	return extract.RoadOf(s.Source).Proofs(ctx, parts.newest, windows, rows)
 }
 
 // windowSlot returns the slot that holds a window's parts.

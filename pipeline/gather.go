@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"picket"
 	"picket/pipeline/extract"
+	"picket/pipeline/infer"
 	"picket/pipeline/train"
 	"picket/simulate"
 )
@@ -54,7 +56,7 @@ func (g *Gathered) Datasets() []*picket.Dataset {
 		for i := range set.Examples {
 			occurs[set.Examples[i].Class] = true
 		}
-		set.Classes = slices.DeleteFunc(picket.TrafficClasses(), func(c string) bool { return !occurs[c] })
+		set.Classes = slices.DeleteFunc(picket.ClassesOf(id.Detector), func(c string) bool { return !occurs[c] })
 		if occurs[picket.ClassNormal] && len(set.Classes) > 1 {
 			sets = append(sets, set)
 		}
@@ -68,11 +70,13 @@ func (g *Gathered) Datasets() []*picket.Dataset {
 func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(seconds int64) *train.Labeller) (Gathered, error) {
 	collectors := map[picket.BoosterID]*train.Collector{}
 	err := p.Rows(ctx, func(f *picket.Features) error {
-		id := picket.BoosterID{Detector: picket.DetectorTraffic, Kind: f.Entity.Kind, Seconds: f.Seconds}
+		detector := infer.Detector(f)
+		id := picket.BoosterOf(detector, f)
 		c := collectors[id]
 		if c == nil {
+			schema := extract.RoadOf(f.Source).Schema()
 			c = &train.Collector{
-				Detector: picket.DetectorTraffic, Classes: picket.TrafficClasses(), Schema: extract.Schema,
+				Detector: detector, Classes: picket.ClassesOf(detector), Schema: func(picket.Kind) picket.Schema { return schema },
 				Labels: labeller(f.Seconds), MaxRows: maxRows,
 			}
 			collectors[id] = c
@@ -105,7 +109,7 @@ func (p *Pipeline) Talks(ctx context.Context, l *train.Labeller) error {
 		return err
 	}
 	for s := range newest {
-		if !s.Day {
+		if !s.Day && extract.RoadOf(s.Source).Detector == picket.DetectorTraffic {
 			hours[s] = true
 		}
 	}
@@ -155,7 +159,7 @@ func TruthLabels(truths []simulate.Truth, seconds int64) []picket.Label {
 }
 
 func compareBoosters(a, b picket.BoosterID) int {
-	return slices.Compare([]int64{kindRank(a.Kind), a.Seconds}, []int64{kindRank(b.Kind), b.Seconds})
+	return cmp.Or(cmp.Compare(b.Detector, a.Detector), cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)), cmp.Compare(a.Seconds, b.Seconds))
 }
 
 func kindRank(k picket.Kind) int64 {

@@ -95,7 +95,7 @@ func (p *Pipeline) read(ctx context.Context, raw Raw, versions []Ingested) (Inge
 		return in, err
 	}
 	defer r.Close()
-	builder := extract.NewBuilder(extract.Options{TempDir: p.deps.TempDir})
+	builder := newBuilders(extract.Options{TempDir: p.deps.TempDir})
 	defer builder.Close()
 	refused := newRefusals(raw.Key)
 
@@ -125,7 +125,7 @@ func (p *Pipeline) read(ctx context.Context, raw Raw, versions []Ingested) (Inge
 // IngestRecords takes records that need no decoding, such as simulated ones, as
 // if they stood in an object of the given key.
 func (p *Pipeline) IngestRecords(ctx context.Context, key string, feed func(emit func(*picket.Record) error) error) error {
-	builder := extract.NewBuilder(extract.Options{TempDir: p.deps.TempDir})
+	builder := newBuilders(extract.Options{TempDir: p.deps.TempDir})
 	defer builder.Close()
 	if err := feed(builder.Add); err != nil {
 		return fmt.Errorf("ingest %s: %w", key, err)
@@ -162,7 +162,7 @@ const (
 )
 
 // finish writes the parts, each followed by its marks, between the manifests.
-func (p *Pipeline) finish(ctx context.Context, in *Ingested, builder *extract.Builder) error {
+func (p *Pipeline) finish(ctx context.Context, in *Ingested, builder *builders) error {
 	var staged []*stagedPart
 	defer func() {
 		for _, s := range staged {
@@ -236,13 +236,17 @@ func (s *stagedPart) discard() {
 	os.Remove(s.file.Name())
 }
 
-// putPart writes a part, then its marks: one for its hour and one for its day.
+// putPart writes a part, then its marks: one for its hour and, where its source has
+// windows of a day, one for its day.
 func putPart(ctx context.Context, b store.Bucket, s slot, object, version string, body io.Reader) error {
 	if err := putOnce(ctx, b, partKey(s, object, version), body); err != nil {
 		return err
 	}
 	if err := putOnce(ctx, b, dueKey(s, object, version), bytes.NewReader(nil)); err != nil {
 		return err
+	}
+	if extract.RoadOf(s.Source).Widest() < picket.Day {
+		return nil
 	}
 	return putOnce(ctx, b, dueKey(s.day(), object, version+"."+s.String()[11:13]), bytes.NewReader(nil))
 }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -263,5 +266,49 @@ func TestLineFromTheFuture(t *testing.T) {
 	want := f(browsing(nine, 10))
 	if got := f(browsing(nine, 10), future, past); !maps.Equal(got, want) {
 		t.Errorf("rows with it:\n%v\nand without:\n%v", got, want)
+	}
+}
+
+// listed is a bucket that remembers the prefixes and keys of its listings.
+type listed struct {
+	store.Bucket
+	keys []string
+}
+
+func (l *listed) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		for info, err := range l.Bucket.List(ctx, prefix, after) {
+			l.keys = append(l.keys, info.Key)
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestListsOneDay asks for the features of one day of many: the keys of others are
+// not even listed, but for the one that ends the list.
+func TestListsOneDay(t *testing.T) {
+	ctx := context.Background()
+	b := &listed{Bucket: store.NewMemory(nil)}
+	p := pipelineOver(t, b)
+	day := nine.Truncate(24 * time.Hour)
+	for i := -2; i <= 2; i++ {
+		at := day.AddDate(0, 0, i)
+		take(t, p, rawText(fmt.Sprintf("%d.log", i), at.Add(24*time.Hour), browsing(at, 2), browsing(at.Add(23*time.Hour), 2)))
+	}
+	turn(t, p)
+	b.keys = nil
+	newest, err := p.newestFeatures(ctx, day.Unix(), day.Unix()+picket.Day)
+	if err != nil || len(newest) != 3 || len(b.keys) > 4 {
+		t.Errorf("%d slots, %v; %d keys were listed", len(newest), err, len(b.keys))
+	}
+	newest, err = p.newestFeatures(ctx, day.Unix()+picket.Hour, day.Unix()+2*picket.Day)
+	if err != nil || len(newest) != 4 {
+		t.Errorf("%d slots from one o'clock on and of the day after, %v", len(newest), err)
+	}
+	newest, err = p.newestFeatures(ctx, math.MinInt64, math.MaxInt64)
+	if err != nil || len(newest) != 15 {
+		t.Errorf("%d slots in all, %v", len(newest), err)
 	}
 }

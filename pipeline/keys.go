@@ -93,6 +93,18 @@ func featuresSlot(key string) (slot, string, error) {
 	return s, path.Base(rest), err
 }
 
+// featuresOf returns what the keys of a day's features begin with; "" for a time
+// that no key can name.
+func featuresOf(unix int64) string {
+	if unix < 0 || unix > lastSecond {
+		return ""
+	}
+	return picket.FeaturesPrefix + time.Unix(unix, 0).UTC().Format(dayLayout)
+}
+
+// lastSecond is the end of the last year of four digits.
+const lastSecond = 253402300799
+
 func findingsPrefix(day int64) string {
 	return picket.FindingsPrefix + time.Unix(day, 0).UTC().Format(dayLayout) + "/"
 }

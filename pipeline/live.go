@@ -3,17 +3,18 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"picket"
+	"picket/pipeline/train"
 )
 
 // Serving is a model with what scores rows by it.
 type Serving struct {
-	Model  *picket.Model
-	Scorer Scorer
+	Model   *picket.Model
+	Scorer  Scorer
+	Package *train.Package // that Model is of; may be nil
 }
 
 // Live keeps findings true while raw objects arrive. Take ingests one object.
@@ -26,13 +27,16 @@ type Live struct {
 
 	mu      sync.Mutex
 	serving Serving
+	newest  map[string]int64 // Unix seconds: end of the newest record, by source
+	budget  Budget           // of the newest day that was detected
+	day     int64
 	arrived chan struct{}
 	turning sync.Mutex // one turn at a time
 }
 
 // NewLive returns a Live that serves a model.
 func NewLive(p *Pipeline, s Serving) *Live {
-	return &Live{Pipeline: p, serving: s, arrived: make(chan struct{}, 1)}
+	return &Live{Pipeline: p, serving: s, arrived: make(chan struct{}, 1), newest: map[string]int64{}}
 }
 
 // Serve makes a model the one that scores from the next turn on.
@@ -47,6 +51,33 @@ func (l *Live) Serving() Serving {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.serving
+}
+
+// Budget returns where the threshold of the newest day is from, once it is known.
+func (l *Live) Budget() Budget {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.budget
+}
+
+// Lag sets the gauges of how old the newest record is that was scored, by source.
+func (l *Live) Lag() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for source, at := range l.newest {
+		l.Pipeline.deps.Metrics.Lag(source, l.Pipeline.deps.Now().Sub(time.Unix(at, 0)))
+	}
+}
+
+// scored remembers what a turn has brought.
+func (l *Live) scored(closed []Closed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range closed {
+		if c.Last > 0 {
+			l.newest[c.Source] = max(l.newest[c.Source], c.Last)
+		}
+	}
 }
 
 // Take ingests one raw object. ErrChanged means that it changed while it was
@@ -134,17 +165,28 @@ func (l *Live) detect(ctx context.Context, closed []Closed) error {
 	days := make([]int64, len(closed))
 	for i := range closed {
 		days[i] = closed[i].Day
+		l.Pipeline.pasts.forget(closed[i].Day)
 	}
-	slices.Sort(days)
+	days, err := l.Pipeline.shadowed(ctx, days)
+	if err != nil {
+		return err
+	}
 	serving := l.Serving()
-	for _, day := range slices.Compact(days) {
+	for _, day := range days {
 		d, err := l.Pipeline.Detect(ctx, serving.Model, serving.Scorer, day)
 		if err != nil {
 			return err
 		}
+		l.mu.Lock()
+		if day >= l.day {
+			l.day, l.budget = day, d.Budget
+		}
+		l.mu.Unlock()
 		if l.Detected != nil {
 			l.Detected(d)
 		}
 	}
+	l.scored(closed)
+	l.Lag()
 	return nil
 }

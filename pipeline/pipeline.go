@@ -35,9 +35,10 @@ type Deps struct {
 // Pipeline runs the stages over one bucket. Its methods may be called at the
 // same time, by several processes.
 type Pipeline struct {
-	cfg  Config
-	deps Deps
-	hits hitCache
+	cfg   Config
+	deps  Deps
+	hits  hitCache
+	pasts pastCache
 }
 
 // New returns a pipeline. It does nothing yet.

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"maps"
 	"path"
@@ -107,6 +109,23 @@ func TestRun(t *testing.T) {
 	}
 	if got := keys(t, r.bucket, picket.DatasetsPrefix); len(got) != len(snapshot.Files)+1 || len(got) < 6 {
 		t.Errorf("datasets/ has %d objects, its manifest %d files", len(got), len(snapshot.Files))
+	}
+	for name, want := range snapshot.Files {
+		in, _, err := r.bucket.Get(ctx, picket.DatasetsPrefix+r.state.Dataset+"/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(in)
+		if in.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != want {
+			t.Errorf("%s is not what its manifest says", name)
+		}
+		csv := strings.TrimSuffix(name, ".parquet") + ".csv"
+		if path.Ext(name) == ".parquet" && snapshot.Files[csv] == "" {
+			t.Errorf("%s has no CSV beside it", name)
+		}
 	}
 	live, err := r.pipeline.LiveModel(ctx)
 	if err != nil || live.Model.ID != r.pkg.Model.ID {

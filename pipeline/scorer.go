@@ -5,6 +5,7 @@ import (
 
 	"picket"
 	"picket/pipeline/infer"
+	"picket/pipeline/train"
 )
 
 // Scorer scores rows: in this process, or at an endpoint.
@@ -29,6 +30,13 @@ func (l Local) Score(ctx context.Context, rows []picket.Features, explain bool) 
 		}
 	}
 	return scores, nil
+}
+
+// ServePackage is Serve of a package, which it keeps for what drift is held against.
+func ServePackage(pkg *train.Package) (Serving, error) {
+	s, err := Serve(&pkg.Model)
+	s.Package = pkg
+	return s, err
 }
 
 // Serve reads a model's trees and returns it ready to score in this process.

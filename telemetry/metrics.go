@@ -44,7 +44,7 @@ func New() *Metrics {
 	m.errors = m.counter("picket_errors_total", "What failed as a whole: objects, steps, requests.", "stage")
 	m.findings = m.counter("picket_findings_total", "New findings, that is incidents.", "class", "severity")
 	m.lag = m.gauge("picket_lag_seconds", "Age of the newest record that has been scored.", "source")
-	m.drift = m.gauge("picket_drift_psi", "Population stability index against the training snapshot; above 0.2 is drift.", "booster", "feature")
+	m.drift = m.gauge("picket_drift_psi", "Population stability index against the training snapshot; from 0.25 on it calls for a retrain.", "booster", "feature")
 	m.model = m.gauge("picket_model_info", "1 for the model that is live.", "id", "name")
 	m.retrain = m.gauge("picket_last_retrain_timestamp_seconds", "When a retrain last ended, in Unix seconds.", "outcome")
 	m.latency = prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -126,7 +126,7 @@ func (m *Metrics) Live(id, name string) {
 	m.model.WithLabelValues(id, name).Set(1)
 }
 
-// Retrained records that a retrain ended: outcome is "live", "refused" or "failed".
+// Retrained records that a retrain ended: outcome is "candidate" or "failed".
 func (m *Metrics) Retrained(at time.Time, outcome string) {
 	m.retrain.WithLabelValues(outcome).Set(float64(at.Unix()))
 }

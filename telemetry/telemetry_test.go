@@ -35,7 +35,7 @@ func TestMetrics(t *testing.T) {
 	m.Drift("traffic/actor/60", "packets", .3)
 	m.Live("aa", "first")
 	m.Live("bb", "second")
-	m.Retrained(time.Unix(1700000000, 0), "live")
+	m.Retrained(time.Unix(1700000000, 0), "candidate")
 
 	samples := m.Samples()
 	f := func(want float64, name string, labels ...string) {
@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 	f(.3, "picket_drift_psi", "booster", "traffic/actor/60", "feature", "packets")
 	f(1, "picket_model_info", "id", "bb", "name", "second")
 	f(1, "picket_model_info") // the model before is not live any more
-	f(1700000000, "picket_last_retrain_timestamp_seconds", "outcome", "live")
+	f(1700000000, "picket_last_retrain_timestamp_seconds", "outcome", "candidate")
 }
 
 func TestSamplesAreSorted(t *testing.T) {

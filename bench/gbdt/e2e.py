@@ -1,7 +1,9 @@
 """The peer's side of gbdt's TestPeers: python e2e.py DIR.
 
-Each folder of DIR has our model with its margins and contributions. Writes into it
-report.json, the largest differences that xgboost finds, and a model of its own.
+Each folder of DIR has our model with its margins and contributions, and in
+params.json the parameters and the types of the columns: "q", or "c" for categories.
+Writes into it report.json, the largest differences that xgboost finds, and a model
+of its own.
 """
 import json
 import os
@@ -26,7 +28,8 @@ def check(folder):
         params = json.load(f)
     labels = floats(folder, "labels")
     rows = floats(folder, "rows").reshape(len(labels), -1)
-    data = xgb.DMatrix(rows, labels)
+    types = params.pop("types").split(",")
+    data = xgb.DMatrix(rows, labels, feature_types=types, enable_categorical="c" in types)
     report = {"version": xgb.__version__}
     for suffix in ("json", "ubj"):
         ours = xgb.Booster({"nthread": 1})

@@ -21,12 +21,14 @@ import (
 // settings are the effective configuration: defaults, then the file, then the
 // environment, then flags.
 type settings struct {
-	Data     string          `yaml:"data" json:"data"`
-	Listen   string          `yaml:"listen" json:"listen"`
-	Model    string          `yaml:"model" json:"model"`
-	Settle   time.Duration   `yaml:"settle" json:"settle"`
-	Retrain  time.Duration   `yaml:"retrain" json:"retrain"`
-	Pipeline pipeline.Config `yaml:"pipeline" json:"pipeline"`
+	Data         string          `yaml:"data" json:"data"`
+	Listen       string          `yaml:"listen" json:"listen"`
+	Model        string          `yaml:"model" json:"model"`
+	Settle       time.Duration   `yaml:"settle" json:"settle"`
+	Retrain      time.Duration   `yaml:"retrain" json:"retrain"`
+	RetrainDrift float64         `yaml:"retrain_drift" json:"retrain_drift"`
+	RetrainRest  time.Duration   `yaml:"retrain_rest" json:"retrain_rest"`
+	Pipeline     pipeline.Config `yaml:"pipeline" json:"pipeline"`
 }
 
 // setting is one value that a person may set: its name in the file, what it
@@ -41,7 +43,12 @@ type setting struct {
 const defaultConfig = "picket.yaml"
 
 func defaultSettings() settings {
-	return settings{Data: "picket-data", Listen: "127.0.0.1:8080", Settle: 2 * time.Second, Pipeline: pipeline.Default()}
+	s := settings{
+		Data: "picket-data", Listen: "127.0.0.1:8080", Settle: 2 * time.Second,
+		RetrainDrift: 0.25, RetrainRest: 24 * time.Hour, Pipeline: pipeline.Default(),
+	}
+	s.Pipeline.AlertsPerDay = 5
+	return s
 }
 
 // table lists every scalar setting. The environment variable of data is
@@ -52,16 +59,14 @@ var table = []setting{
 	text("model", "model package; empty is the registry's live one, else the one in the binary", func(s *settings) *string { return &s.Model }),
 	span("settle", "a raw file is taken once unchanged for this long", func(s *settings) *time.Duration { return &s.Settle }),
 	span("retrain", "train again this often; 0 is never", func(s *settings) *time.Duration { return &s.Retrain }),
+	number("retrain_drift", "train again when the last day's scores have drifted so far (PSI) and there are labels; 0 is never", func(s *settings) *float64 { return &s.RetrainDrift }),
+	span("retrain_rest", "drift starts no retrain for so long after the last run", func(s *settings) *time.Duration { return &s.RetrainRest }),
 	span("pipeline.lateness", "a window is final this long after its end", func(s *settings) *time.Duration { return &s.Pipeline.Lateness }),
 	span("pipeline.debounce", "parts are closed over when none has arrived for this long", func(s *settings) *time.Duration { return &s.Pipeline.Debounce }),
 	{"pipeline.max_entities", "actors, and victims, of a window that keep a row of their own",
 		func(s *settings, v string) error { return parseInto(&s.Pipeline.MaxEntities, v, strconv.Atoi) },
 		func(s *settings) string { return strconv.Itoa(s.Pipeline.MaxEntities) }},
-	{"pipeline.alerts_per_day", "the alert budget, once a site has 24 h of scores",
-		func(s *settings, v string) error {
-			return parseInto(&s.Pipeline.AlertsPerDay, v, func(t string) (float64, error) { return strconv.ParseFloat(t, 64) })
-		},
-		func(s *settings) string { return strconv.FormatFloat(s.Pipeline.AlertsPerDay, 'g', -1, 64) }},
+	number("pipeline.alerts_per_day", "the alert budget of \"picket up\", once a site has 24 h of scores; 0 is none", func(s *settings) *float64 { return &s.Pipeline.AlertsPerDay }),
 }
 
 func text(name, meaning string, field func(*settings) *string) setting {
@@ -74,6 +79,14 @@ func span(name, meaning string, field func(*settings) *time.Duration) setting {
 	return setting{name, meaning,
 		func(s *settings, v string) error { return parseInto(field(s), v, time.ParseDuration) },
 		func(s *settings) string { return field(s).String() }}
+}
+
+func number(name, meaning string, field func(*settings) *float64) setting {
+	return setting{name, meaning,
+		func(s *settings, v string) error {
+			return parseInto(field(s), v, func(t string) (float64, error) { return strconv.ParseFloat(t, 64) })
+		},
+		func(s *settings) string { return strconv.FormatFloat(*field(s), 'g', -1, 64) }}
 }
 
 func parseInto[T any](to *T, text string, parse func(string) (T, error)) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,12 +16,14 @@ import (
 
 func (a *app) detectCommand() *cobra.Command {
 	var model, output, failOn, keep string
+	var perDay float64
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
 		Long: `Reads raw network logs (VPC Flow Logs, Zeek conn, pcap and pcapng; plain, gzip or
 zstd; "-" is stdin) and prints findings: who did what to whom, when, how sure
-Picket is and why. Nothing leaves this machine,
-and nothing is written but where --keep says.`,
+Picket is and why. Everything over the shipped thresholds is told, unless
+--alerts-per-day says otherwise. Nothing leaves this machine, and nothing is written
+but where --keep says.`,
 		Args:    someArgs("at least one log file or folder"),
 		Example: "  picket detect -o csv testdata/logs/ssh-guessing.pcap",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -28,7 +31,7 @@ and nothing is written but where --keep says.`,
 			if err != nil {
 				return err
 			}
-			findings, err := a.detect(c.Context(), model, keep, args)
+			findings, err := a.detect(c.Context(), model, keep, perDay, args)
 			if err != nil {
 				return err
 			}
@@ -41,17 +44,18 @@ and nothing is written but where --keep says.`,
 	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, json, jsonl (OCSF Detection Finding) or csv")
 	c.Flags().StringVar(&keep, "keep", "", "leave the bucket in this folder, for \"picket explain --data\"")
+	c.Flags().Float64Var(&perDay, "alerts-per-day", 0, alertsPerDayUsage)
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")
 	return c
 }
 
 // detect runs the whole path over files and returns what is left of the findings.
-func (a *app) detect(ctx context.Context, modelPath, keep string, paths []string) ([]picket.Finding, error) {
+func (a *app) detect(ctx context.Context, modelPath, keep string, perDay float64, paths []string) ([]picket.Finding, error) {
 	model, scorer, err := a.loadModel(modelPath)
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.workspaceIn(ctx, keep)
+	w, err := a.workspaceIn(ctx, keep, func(c *pipeline.Config) { c.AlertsPerDay = perDay })
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +81,7 @@ func (w *workspace) findings(ctx context.Context, model *picket.Model, scorer *i
 		if err != nil {
 			return nil, err
 		}
+		w.app.say("threshold on %s: %s", time.Unix(day, 0).UTC().Format(time.DateOnly), d.Budget)
 		all = append(all, d.Events...)
 	}
 	return all, nil

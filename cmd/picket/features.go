@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) featuresCommand() *cobra.Command {
-	var output, entity string
+	var output, entity, detector string
 	var window time.Duration
 	var describe bool
 	c := &cobra.Command{
@@ -37,7 +37,11 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 			if err := someArgs("at least one log file or folder")(c, args); err != nil {
 				return err
 			}
-			write, err := rowWriter(output)
+			road, err := roadFor(detector)
+			if err != nil {
+				return err
+			}
+			write, err := rowWriter(output, road.Schema())
 			if err != nil {
 				return err
 			}
@@ -54,7 +58,7 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 			}
 			return write(a.stdout, func(emit func(*picket.Features) error) error {
 				return w.Rows(c.Context(), func(f *picket.Features) error {
-					if entity != "" && f.Entity.ID != entity || window != 0 && f.Seconds != int64(window/time.Second) {
+					if extract.RoadOf(f.Source) != road || entity != "" && f.Entity.ID != entity || window != 0 && f.Seconds != int64(window/time.Second) {
 						return nil
 					}
 					return emit(f)
@@ -63,7 +67,8 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "csv", "csv, jsonl or parquet; with --describe: table or json")
-	c.Flags().StringVar(&entity, "entity", "", "only this address")
+	c.Flags().StringVar(&detector, "detector", picket.DetectorTraffic, "whose rows: traffic, access or phishing")
+	c.Flags().StringVar(&entity, "entity", "", "only this address, name or principal")
 	c.Flags().DurationVar(&window, "window", 0, "only this width: 1m, 10m, 1h or 24h (default: all)")
 	c.Flags().BoolVar(&describe, "describe", false, "list the features, not their values")
 	return c
@@ -74,27 +79,46 @@ func describeFeatures(w io.Writer, form string) error {
 	if form == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(extract.Catalogue)
+		return e.Encode(catalogue())
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "FEATURE\tUNIT\tMEANING\tSTATE\tSOURCES\tMOVED BY")
-	for _, f := range extract.Catalogue {
+	for _, f := range catalogue() {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Unit, f.Meaning, f.State, f.Sources, f.Moves)
 	}
 	return t.Flush()
 }
 
+// catalogue is every feature of every detector.
+func catalogue() []extract.Feature {
+	all := slices.Clone(extract.Catalogue)
+	for _, f := range extract.NameCatalogue {
+		all = append(all, f.Feature)
+	}
+	return all
+}
+
 // eachRow calls emit for every row and returns the first error.
 type eachRow func(emit func(*picket.Features) error) error
 
-func rowWriter(form string) (func(io.Writer, eachRow) error, error) {
+// roadFor returns the road whose rows a detector reads.
+func roadFor(detector string) (*extract.Road, error) {
+	for _, source := range []string{picket.SourceVPC, picket.SourceAccess, picket.SourceNames} {
+		if road := extract.RoadOf(source); road != nil && road.Detector == detector {
+			return road, nil
+		}
+	}
+	return nil, usageError(hint(fmt.Errorf("no detector %q", detector), "use traffic, access or phishing"))
+}
+
+func rowWriter(form string, schema picket.Schema) (func(io.Writer, eachRow) error, error) {
 	switch form {
 	case "csv":
-		return csvRows, nil
+		return func(w io.Writer, each eachRow) error { return csvRows(w, schema, each) }, nil
 	case "jsonl":
-		return jsonRows, nil
+		return func(w io.Writer, each eachRow) error { return jsonRows(w, schema, each) }, nil
 	case "parquet":
-		return func(w io.Writer, each eachRow) error { return pipeline.WriteRows(w, each) }, nil
+		return func(w io.Writer, each eachRow) error { return pipeline.WriteRows(w, schema, each) }, nil
 	}
 	return nil, usageError(hint(fmt.Errorf("output %q", form), "use csv, jsonl or parquet"))
 }
@@ -108,9 +132,9 @@ func keyCells(f *picket.Features) []string {
 
 func rfc3339(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
-func csvRows(w io.Writer, each eachRow) error {
+func csvRows(w io.Writer, schema picket.Schema, each eachRow) error {
 	out := csv.NewWriter(w)
-	if err := out.Write(slices.Concat(keyColumns, extract.Schema(picket.KindActor).Names)); err != nil {
+	if err := out.Write(slices.Concat(keyColumns, schema.Names)); err != nil {
 		return err
 	}
 	err := each(func(f *picket.Features) error {
@@ -132,7 +156,7 @@ func numberCell(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-func jsonRows(w io.Writer, each eachRow) error {
+func jsonRows(w io.Writer, schema picket.Schema, each eachRow) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
 	err := each(func(f *picket.Features) error {
@@ -140,7 +164,7 @@ func jsonRows(w io.Writer, each eachRow) error {
 			"entity_kind": f.Entity.Kind, "entity": f.Entity.ID, "window_start": rfc3339(f.Start),
 			"window_seconds": f.Seconds, "source": f.Source,
 		}
-		for i, name := range extract.Schema(f.Entity.Kind).Names {
+		for i, name := range schema.Names {
 			row[name] = nil
 			if !math.IsNaN(f.Values[i]) {
 				row[name] = f.Values[i]

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -198,14 +200,19 @@ func (a *app) compareCommand(data *string) *cobra.Command {
 }
 
 func (a *app) driftCommand(data *string) *cobra.Command {
-	var model string
+	var model, output string
+	var hours int
 	c := &cobra.Command{
 		Use: "drift", Short: "How far the bucket's features are from what the model was trained on",
-		Long: `Compares the features of the bucket with the snapshot of the training rows in the
-package, by the population stability index: below 0.1 stable, to 0.25 watch, above
-that act.`,
+		Long: `Compares the features of the bucket, and the scores that the model gives them, with
+the snapshot of the training rows in the package, by the population stability index
+(PSI): below 0.1 stable, to 0.25 watch, above that act; unknown below 200 rows. The
+score decides about a retrain; the features say what moved.`,
 		Args: exactArgs(0, "no arguments"), Example: "  picket model drift --data picket-data",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return usageError(hint(fmt.Errorf("output %q", output), "use table or json"))
+			}
 			p, err := a.open(*data)
 			if err != nil {
 				return err
@@ -214,34 +221,49 @@ that act.`,
 			if err != nil {
 				return err
 			}
-			reports, err := p.Drift(c.Context(), pkg)
+			from, to := int64(math.MinInt64), int64(math.MaxInt64)
+			if hours > 0 {
+				to = time.Now().Unix()
+				from = to - int64(hours)*picket.Hour
+			}
+			reports, err := p.Drift(c.Context(), pkg, from, to)
 			if err != nil {
 				return err
 			}
-			t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "BOOSTER\tROWS\tFEATURE\tPSI\tVERDICT")
-			for i := range pkg.Model.Boosters {
-				id := pkg.Model.Boosters[i].ID
-				if r, ok := reports[id]; ok {
-					writeDrift(t, id, r)
-				}
-			}
-			return t.Flush()
+			return writeDrift(a.stdout, output, pkg, reports)
 		},
 	}
 	c.Flags().StringVar(&model, "model", "", "package, by id or file (default: the live one)")
+	c.Flags().StringVarP(&output, "output", "o", "table", "table, with the features of each booster that moved most, or json, with all")
+	c.Flags().IntVar(&hours, "hours", 0, "only the last so many hours (default: all)")
 	return c
 }
 
-// driftShown is how many features of a booster are shown, the furthest first.
+// driftShown is how many features of a booster the table shows, the furthest first.
 const driftShown = 5
 
-func writeDrift(t *tabwriter.Writer, id picket.BoosterID, r train.DriftReport) {
-	fmt.Fprintf(t, "%s\t%d\t%s\t%.4f\t%s\n", id, r.Rows, "score", r.Score.PSI, r.Score.Verdict)
-	for i, f := range r.Features {
-		if i == driftShown {
-			return
+func writeDrift(w io.Writer, output string, pkg *train.Package, reports map[picket.BoosterID]train.DriftReport) error {
+	if output == "json" {
+		byName := map[string]train.DriftReport{}
+		for id, r := range reports {
+			byName[id.String()] = r
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.4f\t%s\n", id, r.Rows, f.Name, f.PSI, f.Verdict)
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{"model": pkg.Model.ID, "boosters": byName})
 	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "BOOSTER\tROWS\tFEATURE\tPSI\tVERDICT")
+	for i := range pkg.Model.Boosters {
+		id := pkg.Model.Boosters[i].ID
+		r, ok := reports[id]
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.4f\t%s\n", id, r.Rows, "score", r.Score.PSI, r.Score.Verdict)
+		for _, f := range r.Features[:min(driftShown, len(r.Features))] {
+			fmt.Fprintf(t, "%s\t%d\t%s\t%.4f\t%s\n", id, r.Rows, f.Name, f.PSI, f.Verdict)
+		}
+	}
+	return t.Flush()
 }

@@ -36,13 +36,14 @@ gives one row a row.`,
 			if b := m.Booster(picket.BoosterID{Detector: picket.DetectorTable}); b != nil {
 				return a.scoreTable(scorer, b, args)
 			}
-			if detector != picket.DetectorTraffic {
-				return usageError(hint(fmt.Errorf("no detector %q in model %s", detector, m.Name), "use traffic"))
+			road, err := roadFor(detector)
+			if err != nil {
+				return err
 			}
 			if isFeatureTable(args) {
-				return a.scoreFeatures(scorer, m, args)
+				return a.scoreFeatures(scorer, m, road, args)
 			}
-			return a.scoreLogs(c.Context(), m, scorer, args)
+			return a.scoreLogs(c.Context(), m, scorer, road, args)
 		},
 	}
 	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
@@ -52,7 +53,7 @@ gives one row a row.`,
 }
 
 // scoreLogs scores every window of raw logs.
-func (a *app) scoreLogs(ctx context.Context, m *picket.Model, scorer *infer.Scorer, paths []string) error {
+func (a *app) scoreLogs(ctx context.Context, m *picket.Model, scorer *infer.Scorer, road *extract.Road, paths []string) error {
 	w, err := a.workspace(ctx)
 	if err != nil {
 		return err
@@ -64,8 +65,11 @@ func (a *app) scoreLogs(ctx context.Context, m *picket.Model, scorer *infer.Scor
 	if err := w.closeAll(ctx); err != nil {
 		return err
 	}
-	out := newScores(a.stdout, keyColumns, classesOf(m))
+	out := newScores(a.stdout, keyColumns, classesOf(m, road.Detector))
 	err = w.Rows(ctx, func(f *picket.Features) error {
+		if extract.RoadOf(f.Source) != road {
+			return nil
+		}
 		s, ok, err := scorer.Score(f, false)
 		if err != nil || !ok {
 			return err
@@ -126,21 +130,21 @@ func isFeatureTable(paths []string) bool {
 }
 
 // scoreFeatures scores the rows of tables that "picket features" wrote.
-func (a *app) scoreFeatures(scorer *infer.Scorer, m *picket.Model, paths []string) error {
-	like := &picket.Booster{Schema: extract.Schema(picket.KindActor)}
+func (a *app) scoreFeatures(scorer *infer.Scorer, m *picket.Model, road *extract.Road, paths []string) error {
+	like := &picket.Booster{Schema: road.Schema()}
 	table, err := train.ReadTable(paths, train.TableOptions{Like: like})
 	if err != nil {
 		return hint(err, "make the table again with this version's \"picket features\"")
 	}
-	return a.scoreRows(table, classesOf(m), func(f *picket.Features) (picket.Score, bool, error) {
+	return a.scoreRows(table, classesOf(m, road.Detector), func(f *picket.Features) (picket.Score, bool, error) {
 		return scorer.Score(f, false)
 	})
 }
 
-// classesOf returns every class that some booster of the model knows.
-func classesOf(m *picket.Model) []string {
+// classesOf returns every class of a detector that some booster of the model knows.
+func classesOf(m *picket.Model, detector string) []string {
 	var all []string
-	for _, class := range picket.TrafficClasses() {
+	for _, class := range picket.ClassesOf(detector) {
 		for i := range m.Boosters {
 			if slices.Contains(m.Boosters[i].Classes, class) && !slices.Contains(all, class) {
 				all = append(all, class)

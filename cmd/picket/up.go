@@ -28,6 +28,7 @@ import (
 func (a *app) upCommand() *cobra.Command {
 	var data, listen string
 	var remote bool
+	var perDay float64
 	c := &cobra.Command{
 		Use: "up", Short: "The whole system in one process: watch raw/, score, find, serve",
 		Long: `Watches raw/ of a folder: an object is read seconds after its arrival, scored, and
@@ -48,6 +49,9 @@ it was.`,
 			if listen != "" {
 				s.Listen = listen
 			}
+			if c.Flags().Changed("alerts-per-day") {
+				s.Pipeline.AlertsPerDay = perDay
+			}
 			u, err := a.newUp(c.Context(), s)
 			if err != nil {
 				return err
@@ -58,8 +62,11 @@ it was.`,
 	c.Flags().StringVar(&data, "data", "", "folder that is the bucket (default: picket-data)")
 	c.Flags().StringVar(&listen, "listen", "", "address (default: 127.0.0.1:8080)")
 	c.Flags().BoolVar(&remote, "allow-remote", false, "allow an address that other machines reach; put TLS and a login in front")
+	c.Flags().Float64Var(&perDay, "alerts-per-day", 5, alertsPerDayUsage)
 	return c
 }
+
+const alertsPerDayUsage = "alert budget: once a site has 24 h of scores, raise the thresholds to at most so many incidents a day; 0 is none"
 
 // up is the running system.
 type up struct {
@@ -70,6 +77,7 @@ type up struct {
 	bucket   *store.Disk
 	live     *pipeline.Live
 	endpoint *server.Endpoint
+	drifted  chan string // why drift calls for a retrain
 }
 
 func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
@@ -80,7 +88,10 @@ func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
 	if err := os.MkdirAll(filepath.Join(bucket.Dir(), filepath.FromSlash(picket.RawPrefix)), 0o755); err != nil {
 		return nil, hint(err, "name a folder that can be written with --data")
 	}
-	u := &up{app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo)}
+	u := &up{
+		app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo),
+		drifted: make(chan string),
+	}
 	p := pipeline.New(s.Pipeline, pipeline.Deps{
 		Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: filepath.Join(bucket.Dir(), ".picket"), Version: version,
 	})
@@ -105,7 +116,7 @@ func (u *up) serving(ctx context.Context, p *pipeline.Pipeline) (pipeline.Servin
 	if err != nil {
 		return pipeline.Serving{}, err
 	}
-	return pipeline.Serve(&pkg.Model)
+	return pipeline.ServePackage(pkg)
 }
 
 // serve makes a model the one that scores, here and at the endpoint.
@@ -141,6 +152,8 @@ func (u *up) run(ctx context.Context, remote bool) error {
 	group.Go(func() error { return server.Serve(ctx, l, handler) })
 	group.Go(func() error { return u.live.Run(ctx) })
 	group.Go(func() error { return u.watch(ctx) })
+	group.Go(func() error { return u.follow(ctx) })
+	group.Go(func() error { return u.measure(ctx) })
 	group.Go(func() error { return u.retrain(ctx) })
 	return group.Wait()
 }
@@ -175,29 +188,6 @@ func (u *up) watch(ctx context.Context) error {
 	return server.Watch(ctx, u.bucket, o, func(ctx context.Context, info store.Info) error {
 		return u.live.Take(ctx, u.live.Pipeline.RawObject(ctx, info))
 	})
-}
-
-// retrain runs the training pipeline as often as the configuration says.
-func (u *up) retrain(ctx context.Context) error {
-	if u.settings.Retrain <= 0 {
-		return nil
-	}
-	tick := time.NewTicker(u.settings.Retrain)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		outcome := "done"
-		_, _, err := u.live.Pipeline.Run(ctx, pipeline.RunOptions{Name: "picket-traffic", Seed: 1})
-		if err != nil {
-			outcome = "failed"
-			u.log.Error("retrain failed", "stage", "train", "error", err)
-		}
-		u.metrics.Retrained(time.Now(), outcome)
-	}
 }
 
 // findingsSource gives the status page its findings.

@@ -31,15 +31,18 @@ type workspace struct {
 	bucket *store.Disk
 }
 
-func (a *app) workspace(ctx context.Context) (*workspace, error) { return a.workspaceIn(ctx, "") }
+func (a *app) workspace(ctx context.Context) (*workspace, error) {
+	return a.workspaceIn(ctx, "", func(*pipeline.Config) {})
+}
 
 // workspaceIn keeps the bucket in a folder that stays, or with "" in one that
-// does not.
-func (a *app) workspaceIn(ctx context.Context, keep string) (*workspace, error) {
+// does not. change has the last word on the configuration.
+func (a *app) workspaceIn(ctx context.Context, keep string, change func(*pipeline.Config)) (*workspace, error) {
 	cfg, err := a.settings()
 	if err != nil {
 		return nil, err
 	}
+	change(&cfg.Pipeline)
 	folder, err := os.MkdirTemp("", "picket-")
 	if err != nil {
 		return nil, hint(err, "set TMPDIR to a folder that can be written")

@@ -126,6 +126,9 @@ var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, buffer
 // earliest is 1990-01-01 in Unix nanoseconds. Older times are a broken clock.
 const earliest = 631152000 * int64(time.Second)
 
+// slack is how much later than its object a record may be: clocks differ.
+const slack = time.Hour
+
 // latest returns the Unix nanoseconds after which a time of obj is not believed.
 func latest(obj Object, now func() time.Time) int64 {
 	t := obj.Modified
@@ -134,7 +137,7 @@ func latest(obj Object, now func() time.Time) int64 {
 	} else if t.IsZero() {
 		t = time.Now()
 	}
-	return t.Add(time.Hour).UnixNano()
+	return t.Add(slack).UnixNano()
 }
 
 // run is one Decode under way.
@@ -149,6 +152,7 @@ type run struct {
 	rec    picket.Record
 	offset int64 // of the current line or packet
 	next   int64 // of the one after it
+	hellos hellos
 }
 
 func (d *run) decode() error {

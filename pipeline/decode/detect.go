@@ -27,6 +27,9 @@ func detect(head []byte) format {
 		return f
 	}
 	head = trimBOM(head)
+	if isCloudTrail(head) {
+		return format{name: "cloudtrail", read: readCloudTrail}
+	}
 	rest := head
 	for range 100 {
 		var line []byte
@@ -37,6 +40,9 @@ func detect(head []byte) format {
 		if len(rest) == 0 {
 			break
 		}
+	}
+	if isNameList(head) {
+		return format{name: "list", read: readNameList}
 	}
 	if text := bytes.TrimSpace(head); len(text) > 0 {
 		return format{reason: reasonFormat, hint: guess(text)}
@@ -87,6 +93,8 @@ func detectLine(line []byte) (format, bool) {
 	case len(line) == 0:
 	case bytes.HasPrefix(line, []byte("#separator ")), bytes.HasPrefix(line, []byte("#fields\t")):
 		return format{name: "zeek-tsv", read: readZeekTSV}, true
+	case line[0] == '{' && isRoute53(line):
+		return format{name: "route53", read: readRoute53}, true
 	case line[0] == '{' && isZeekJSON(line):
 		return format{name: "zeek-json", read: readZeekJSON}, true
 	case isVPCHeader(line):
@@ -96,8 +104,22 @@ func detectLine(line []byte) (format, bool) {
 		return format{name: "vpc", read: readVPC}, true
 	case isVPCDefault(line):
 		return format{name: "vpc", read: readVPC}, true
+	case isSSHD(line):
+		return format{name: "sshd", read: readSSHD}, true
 	}
 	return format{}, false
+}
+
+// isCloudTrail reports whether text is JSON that holds events of CloudTrail, on
+// one line or indented: it begins with a bracket and has the names of an event.
+func isCloudTrail(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return false
+	}
+	has := func(s string) bool { return bytes.Contains(text, []byte(s)) }
+	return has(`"eventSource"`) && has(`"eventName"`) && (has(`"userIdentity"`) || has(`"eventVersion"`)) ||
+		has(`"CloudTrailEvent"`) || bytes.HasPrefix(text, []byte(`{"Records":[`))
 }
 
 // isVPCDefault reports whether line is a row of a flow log of version 2.
@@ -134,14 +156,10 @@ func guess(text []byte) string {
 	switch {
 	case !utf8.Valid(line[:max(len(line)-utf8.UTFMax, 0)]) || bytes.IndexByte(line, 0) >= 0:
 		return "binary data"
-	case has(`"eventSource"`) && has(`"eventName"`), has(`{"Records":[`):
-		return "CloudTrail: not read yet"
+	case has(`"digestStartTime"`):
+		return "a digest of CloudTrail: it holds no events"
 	case has(`"event_type"`) && has(`"flow_id"`):
 		return "Suricata EVE: not read yet"
-	case has(`"query_name"`) && has(`"srcaddr"`):
-		return "Route 53 Resolver query log: not read yet"
-	case has("sshd[") || has("sshd(pam_unix)[") || has("sshd-session["):
-		return "sshd log: not read yet"
 	case isLoadBalancer(line):
 		return "load balancer access log: not read yet"
 	case has(" queries: ") && has(" query: ") || has("dnsmasq[") && has(" query["):

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"picket"
 )
@@ -61,7 +62,7 @@ func FuzzPcap(f *testing.F) {
 		var r picket.Record
 		for _, link := range []uint32{linkEthernet, linkRaw, linkSLL, linkSLL2, linkNull} {
 			r = picket.Record{}
-			if readPacket(&r, link, data, len(data)) == "" && (!r.Src.IsValid() || r.SrcPayload > r.SrcBytes) {
+			if _, reason := readPacket(&r, link, data, len(data)); reason == "" && (!r.Src.IsValid() || r.SrcPayload > r.SrcBytes) {
 				t.Errorf("link type %d: %+v", link, r)
 			}
 		}
@@ -116,6 +117,12 @@ func wrong(r *picket.Record) string {
 		return "times"
 	case r.Source == "":
 		return "source"
+	case r.Access != nil:
+		return wrongAccess(r)
+	case r.Source == picket.SourceNames:
+		if r.Lookup == nil || r.Lookup.Name == "" || len(r.Lookup.Name) > maxNameText || !utf8.ValidString(r.Lookup.Name) || len(r.Lookup.Answers) > maxAnswers {
+			return "lookup"
+		}
 	case r.Lost:
 		if r.Src.IsValid() || r.SrcPackets != 0 {
 			return "lost"

@@ -98,7 +98,7 @@ func golden(r result) string {
 			panic(err)
 		}
 		for k, v := range m {
-			if s := fmt.Sprint(v); s == "0" || s == "false" || s == "" || s == "map[]" {
+			if s := fmt.Sprint(v); s == "0" || s == "false" || s == "" || s == "map[]" || s == "<nil>" {
 				delete(m, k)
 			}
 		}

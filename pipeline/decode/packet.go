@@ -36,14 +36,15 @@ const (
 )
 
 // readPacket fills r from the captured bytes b of a packet that had wire bytes.
-// It reads headers alone, so a snap length does not change sizes.
-func readPacket(r *picket.Record, link uint32, b []byte, wire int) (reason string) {
+// It reads headers alone, so a snap length does not change sizes. transport is what
+// was captured from the transport header on, nil in a later fragment.
+func readPacket(r *picket.Record, link uint32, b []byte, wire int) (transport []byte, reason string) {
 	if !linkKnown(link) {
-		return reasonLinkType
+		return nil, reasonLinkType
 	}
 	ether, ip, ok := stripLink(link, b)
 	if !ok {
-		return reasonShort
+		return nil, reasonShort
 	}
 	wire -= len(b) - len(ip)
 	switch ether {
@@ -52,7 +53,7 @@ func readPacket(r *picket.Record, link uint32, b []byte, wire int) (reason strin
 	case etherIPv6:
 		return readIPv6(r, ip, wire)
 	}
-	return reasonNotIP
+	return nil, reasonNotIP
 }
 
 // stripLink takes off the link header and VLAN tags and returns the EtherType.
@@ -102,16 +103,16 @@ func rawEther(b []byte) (ether uint16, ip []byte, ok bool) {
 	return ether, b, true
 }
 
-func readIPv4(r *picket.Record, b []byte, wire int) (reason string) {
+func readIPv4(r *picket.Record, b []byte, wire int) (transport []byte, reason string) {
 	if len(b) < 20 {
-		return reasonShort
+		return nil, reasonShort
 	}
 	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
 	if total == 0 { // left to the network card (segmentation offload)
 		total = wire
 	}
 	if b[0]>>4 != 4 || header < 20 || total < header {
-		return reasonPacket
+		return nil, reasonPacket
 	}
 	r.Src = netip.AddrFrom4([4]byte(b[12:16]))
 	r.Dst = netip.AddrFrom4([4]byte(b[16:20]))
@@ -119,18 +120,18 @@ func readIPv4(r *picket.Record, b []byte, wire int) (reason string) {
 	fragment := binary.BigEndian.Uint16(b[6:])
 	r.Fragment = fragment&0x3fff != 0 // more to come, or not the first
 	r.SrcBytes = uint64(total)
-	readTransport(r, b[min(header, len(b)):], total-header, fragment&0x1fff == 0)
-	return ""
+	b = b[min(header, len(b)):min(total, len(b))]
+	return readTransport(r, b, total-header, fragment&0x1fff == 0), ""
 }
 
 // readIPv6 follows the chain of extension headers (RFC 8200, section 4) to the
 // transport header, as far as the capture goes.
-func readIPv6(r *picket.Record, b []byte, wire int) (reason string) {
+func readIPv6(r *picket.Record, b []byte, wire int) (transport []byte, reason string) {
 	if len(b) < 40 {
-		return reasonShort
+		return nil, reasonShort
 	}
 	if b[0]>>4 != 6 {
-		return reasonPacket
+		return nil, reasonPacket
 	}
 	rest := int(binary.BigEndian.Uint16(b[4:]))
 	if rest == 0 && wire > 40 { // a jumbogram, or left to the network card
@@ -152,13 +153,12 @@ func readIPv6(r *picket.Record, b []byte, wire int) (reason string) {
 			size = int(b[1])*4 + 8
 		}
 		if size > rest {
-			return reasonPacket
+			return nil, reasonPacket
 		}
 		next, b, rest = b[0], b[min(size, len(b)):], rest-size
 	}
 	r.Proto = next
-	readTransport(r, b, rest, first)
-	return ""
+	return readTransport(r, b[:min(rest, len(b))], rest, first), ""
 }
 
 // isExtension reports whether a next-header value is of an extension header that
@@ -174,15 +174,51 @@ func isExtension(next uint8) bool {
 
 // readTransport fills in what follows the IP headers: size bytes on the wire, of
 // which b were captured. Only a first fragment has a transport header.
-func readTransport(r *picket.Record, b []byte, size int, first bool) {
+func readTransport(r *picket.Record, b []byte, size int, first bool) []byte {
 	r.SrcPackets = 1
 	r.Has = picket.HasPackets | picket.HasPayload
-	header := 0
-	if first {
-		header = readHeader(r, b)
+	if !first {
+		r.SrcPayload = uint64(max(size, 0))
+		return nil
 	}
-	r.SrcPayload = uint64(max(size-header, 0))
+	r.SrcPayload = uint64(max(size-readHeader(r, b), 0))
+	return b
 }
+
+// readName gives a packet the name that its payload asks for: DNS on its port, the
+// others on any.
+func (d *run) readName(r *picket.Record, b []byte) {
+	switch r.Proto {
+	case picket.ProtoUDP:
+		if len(b) > 8 && (r.SrcPort == dnsPort || r.DstPort == dnsPort) {
+			r.Lookup = readDNS(b[8:])
+		}
+	case picket.ProtoTCP:
+		if len(b) < 20 {
+			return
+		}
+		header := int(b[12]>>4) * 4
+		if header < 20 || header >= len(b) {
+			return
+		}
+		payload := b[header:]
+		switch {
+		case r.SrcPort == dnsPort || r.DstPort == dnsPort:
+			if len(payload) > 2 { // its length comes first
+				r.Lookup = readDNS(payload[2:])
+			}
+		case isHTTPRequest(payload):
+			r.Lookup = readHTTP(payload)
+		case payload[0] == 22 || len(d.hellos.begun) > 0:
+			r.Lookup = d.hellos.read(r, binary.BigEndian.Uint32(b[4:]), payload)
+		}
+		if r.Lookup != nil && r.Lookup.Via != viaDNS {
+			r.Lookup.Answers = []netip.Addr{r.Dst}
+		}
+	}
+}
+
+const dnsPort = 53
 
 // readHeader reads a transport header as far as it was captured, and returns its
 // length.

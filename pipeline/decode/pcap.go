@@ -72,8 +72,9 @@ func pcapMagic(b []byte) (order binary.ByteOrder, tick int64) {
 func (d *run) packet(link uint32, b []byte, wire uint32, when int64, iface string) error {
 	d.stats.Lines++
 	d.rec = picket.Record{Source: picket.SourcePcap, Interface: iface, Start: when, End: when}
-	switch reason := readPacket(&d.rec, link, b, int(min(wire, math.MaxInt32))); reason {
+	switch transport, reason := readPacket(&d.rec, link, b, int(min(wire, math.MaxInt32))); reason {
 	case "":
+		d.readName(&d.rec, transport)
 		return d.send(b)
 	case reasonNotIP:
 		d.stats.Dropped[reason]++

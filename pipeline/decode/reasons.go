@@ -1,11 +1,14 @@
 package decode
 
-// Reasons for which a line or packet gives no record. The first three are not
+// Reasons for which a line or packet gives no record. The first six are not
 // errors, and do not go to reject.
 const (
-	reasonNoData    = "no data"    // NODATA: the interface saw no traffic
-	reasonNotIP     = "not ip"     // ARP, LLDP, spanning tree
-	reasonNoAddress = "no address" // addresses unset, and no column says why
+	reasonNoData    = "no data"            // NODATA: the interface saw no traffic
+	reasonNotIP     = "not ip"             // ARP, LLDP, spanning tree
+	reasonNoAddress = "no address"         // addresses unset, and no column says why
+	reasonNoLogin   = "no login"           // a line of a login log that tells of none
+	reasonNoName    = "no name"            // a line of a log of names that has none
+	reasonInsight   = "cloudtrail insight" // what CloudTrail makes of events that are elsewhere
 
 	reasonLongLine  = "line longer than 1 MiB"
 	reasonColumns   = "wrong number of columns"
@@ -26,6 +29,8 @@ const (
 	reasonLinkType  = "link type not read"
 	reasonUndefined = "packet of an undefined interface"
 	reasonLongBlock = "packet longer than 1 MiB"
+	reasonSyslog    = "not a line of syslog"
+	reasonNoCall    = "event without source and name"
 )
 
 // Reasons for which an object ends early or is not read at all.

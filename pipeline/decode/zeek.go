@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"picket"
 )
@@ -33,6 +35,25 @@ const (
 	zeekMissed // these three are in no log but conn
 	zeekLocalOrig
 	zeekLocalResp
+	zeekAuthSuccess // of ssh
+	zeekAuthAttempts
+	zeekClient
+	zeekCookie // these two of rdp
+	zeekResult
+	zeekQuery // of dns
+	zeekQType
+	zeekRCode
+	zeekRCodeName
+	zeekAnswers
+	zeekHost // of http
+	zeekURI
+	zeekServerName // of ssl
+	zeekIssuer
+	zeekCertSubject // of x509
+	zeekCertIssuer
+	zeekNotBefore
+	zeekNotAfter
+	zeekCertNames
 	zeekFields
 )
 
@@ -80,12 +101,96 @@ func zeekFieldOf(name []byte) zeekField {
 		return zeekLocalOrig
 	case "local_resp":
 		return zeekLocalResp
+	case "auth_success":
+		return zeekAuthSuccess
+	case "auth_attempts":
+		return zeekAuthAttempts
+	case "client":
+		return zeekClient
+	case "cookie":
+		return zeekCookie
+	case "result":
+		return zeekResult
+	case "query":
+		return zeekQuery
+	case "qtype_name":
+		return zeekQType
+	case "rcode":
+		return zeekRCode
+	case "rcode_name":
+		return zeekRCodeName
+	case "answers":
+		return zeekAnswers
+	case "host":
+		return zeekHost
+	case "uri":
+		return zeekURI
+	case "server_name":
+		return zeekServerName
+	case "issuer":
+		return zeekIssuer
+	case "certificate.subject", "certificate_subject":
+		return zeekCertSubject
+	case "certificate.issuer", "certificate_issuer":
+		return zeekCertIssuer
+	case "certificate.not_valid_before", "certificate_not_valid_before":
+		return zeekNotBefore
+	case "certificate.not_valid_after", "certificate_not_valid_after":
+		return zeekNotAfter
+	case "san.dns", "san_dns":
+		return zeekCertNames
 	}
 	return zeekOther
 }
 
 // zeekRow is one line of a Zeek log: the text of each field, nil where unset.
 type zeekRow [zeekFields][]byte
+
+// zeekLog is a Zeek log that is read: its name, and what makes a record of a row.
+type zeekLog struct {
+	name   string
+	record func(row *zeekRow, r *picket.Record) (reason string)
+}
+
+// zeekLogs are the logs that are read, by their paths.
+var zeekLogs = []zeekLog{
+	{"conn", (*zeekRow).record},
+	{"ssh", (*zeekRow).sshRecord},
+	{"rdp", (*zeekRow).rdpRecord},
+	{"dns", (*zeekRow).dnsRecord},
+	{"http", (*zeekRow).httpRecord},
+	{"ssl", (*zeekRow).sslRecord},
+	{"x509", (*zeekRow).x509Record},
+}
+
+// log returns which log the row is of: by its path, and by its fields where the
+// path is missing or renamed. It is nil for a log that is not read.
+func (row *zeekRow) log() *zeekLog {
+	for i := range zeekLogs {
+		if bytes.EqualFold(row[zeekPath], []byte(zeekLogs[i].name)) {
+			return &zeekLogs[i]
+		}
+	}
+	switch {
+	case row.isConn():
+		return &zeekLogs[0]
+	case zeekKnown(row[zeekPath]) || row[zeekTS] == nil:
+	case row[zeekNotAfter] != nil:
+		return &zeekLogs[6]
+	case row[zeekOrigH] == nil:
+	case row[zeekQuery] != nil && (row[zeekQType] != nil || row[zeekRCode] != nil || row[zeekRCodeName] != nil):
+		return &zeekLogs[3]
+	case row[zeekHost] != nil && row[zeekURI] != nil:
+		return &zeekLogs[4]
+	case row[zeekServerName] != nil:
+		return &zeekLogs[5]
+	case row[zeekAuthAttempts] != nil:
+		return &zeekLogs[1]
+	case row[zeekCookie] != nil:
+		return &zeekLogs[2]
+	}
+	return nil
+}
 
 // isConn reports whether the row is of a conn log, by its fields where the path
 // does not say: paths are renamed or missing.
@@ -354,12 +459,15 @@ var zeekKinds = []string{
 	"syslog", "telemetry", "traceroute", "tunnel", "weird", "websocket", "x509",
 }
 
-// zeekSkipped is the reason for a line of a log that is not conn.
+// zeekKnown reports whether path is one of zeekKinds.
+func zeekKnown(path []byte) bool {
+	return slices.ContainsFunc(zeekKinds, func(k string) bool { return bytes.EqualFold(path, []byte(k)) })
+}
+
+// zeekSkipped is the reason for a line of a log that is not read.
 func zeekSkipped(path []byte) string {
-	for _, k := range zeekKinds {
-		if bytes.EqualFold(path, []byte(k)) && k != "conn" {
-			return "zeek " + k + " log: not read yet"
-		}
+	if zeekKnown(path) && !bytes.EqualFold(path, []byte("conn")) {
+		return "zeek " + strings.ToLower(string(path)) + " log: not read yet"
 	}
 	return "zeek log of another kind: not read yet"
 }

@@ -13,7 +13,7 @@ import (
 // logs may be mixed, as shippers do.
 func readZeekJSON(d *run) error {
 	var row zeekRow
-	conn, skipped := false, ""
+	known, skipped := false, ""
 	for {
 		line, err := d.line()
 		if err == io.EOF {
@@ -26,28 +26,36 @@ func readZeekJSON(d *run) error {
 			continue
 		}
 		row = zeekRow{}
-		switch {
-		case !row.parse(line):
+		if !row.parse(line) {
 			err = d.drop(reasonJSON, "", line)
-		case !row.isConn():
+		} else if log := row.log(); log == nil {
 			skipped = zeekSkipped(row[zeekPath])
 			d.stats.Dropped[skipped]++
-		default:
-			conn = true
-			if reason := row.record(&d.rec); reason != "" {
-				err = d.drop(reason, "", line)
-			} else {
-				err = d.send(line)
-			}
+		} else {
+			known = true
+			err = d.sendZeek(log, &row, line)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if !conn && skipped != "" {
+	if !known && skipped != "" {
 		return d.failAt(0, skipped, "", nil)
 	}
 	return nil
+}
+
+// sendZeek sends what a row of a log says; line is what it was made from.
+func (d *run) sendZeek(log *zeekLog, row *zeekRow, line []byte) error {
+	switch reason := log.record(row, &d.rec); reason {
+	case "":
+		return d.send(line)
+	case reasonNoLogin, reasonNoName:
+		d.stats.Dropped[reason]++
+		return nil
+	default:
+		return d.drop(reason, "", line)
+	}
 }
 
 // parse fills the row from a JSON object. The key walker knows what Zeek writes;
@@ -68,6 +76,10 @@ func (row *zeekRow) set(key, value []byte) bool {
 	}
 	f := zeekFieldOf(key)
 	if f == zeekOther {
+		return true
+	}
+	if f == zeekAnswers || f == zeekCertNames { // lists, which are kept whole
+		row[f] = value
 		return true
 	}
 	text, ok := scalar(value)

@@ -101,7 +101,7 @@ func TestZeekSpellings(t *testing.T) {
 		}
 		r := got.records[0]
 		r.Line = 0
-		const want = "{zeek  0 1600000000123456000 1600000000623456000 192.0.2.1 192.0.2.2 1000 53 17 1 1 38 48 10 20 0 0 false false false 1 20}"
+		const want = "{zeek  0 1600000000123456000 1600000000623456000 192.0.2.1 192.0.2.2 1000 53 17 1 1 38 48 10 20 0 0 false false false 1 20 <nil> <nil>}"
 		if s := fmt.Sprint(r); s != want {
 			t.Errorf("%s:\n%s, want\n%s", line, s, want)
 		}
@@ -174,6 +174,6 @@ func TestZeekSkipped(t *testing.T) {
 		}
 	}
 	f("dns", "zeek dns log: not read yet")
-	f("SSH", "zeek ssh log: not read yet")
+	f("SMB_Files", "zeek smb_files log: not read yet")
 	f("made-up-by-an-attacker", "zeek log of another kind: not read yet")
 }

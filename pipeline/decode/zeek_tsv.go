@@ -12,10 +12,11 @@ type zeekTSV struct {
 	unset, empty []byte
 	path         []byte
 	plan         []zeekField // nil before the first #fields
-	skip         string      // reason for which rows are skipped; "" for conn
+	log          *zeekLog    // what rows are of; nil for a log that is not read
+	skip         string      // reason for which rows are skipped
 	row          zeekRow
 	ends         []int // of the current line's fields
-	conn         bool  // a conn header was seen
+	known        bool  // a header of a log that is read was seen
 }
 
 // readZeekTSV reads a Zeek log with #-directives. They may come again anywhere,
@@ -41,7 +42,7 @@ func readZeekTSV(d *run) error {
 			return err
 		}
 	}
-	if !z.conn && z.skip != "" {
+	if !z.known && z.skip != "" {
 		return d.failAt(0, z.skip, "", nil)
 	}
 	return nil
@@ -72,7 +73,7 @@ func (z *zeekTSV) directive(d *run, line []byte) error {
 	return nil
 }
 
-// fields takes the order of fields, and by it whether this is a conn log.
+// fields takes the order of fields, and by it which log this is.
 func (z *zeekTSV) fields(names []byte) {
 	z.plan = z.plan[:0]
 	z.row = zeekRow{}
@@ -83,8 +84,8 @@ func (z *zeekTSV) fields(names []byte) {
 	}
 	z.row[zeekPath] = z.path
 	z.ends = make([]int, len(z.plan))
-	if z.row.isConn() {
-		z.conn, z.skip = true, ""
+	if z.log = z.row.log(); z.log != nil {
+		z.known, z.skip = true, ""
 	} else {
 		z.skip = zeekSkipped(z.path)
 	}
@@ -101,10 +102,7 @@ func (z *zeekTSV) read(d *run, line []byte) error {
 	case !z.split(line):
 		return d.drop(reasonColumns, "", line)
 	}
-	if reason := z.row.record(&d.rec); reason != "" {
-		return d.drop(reason, "", line)
-	}
-	return d.send(line)
+	return d.sendZeek(z.log, &z.row, line)
 }
 
 // split cuts line into z.row; it reports whether it has as many fields as the

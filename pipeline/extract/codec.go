@@ -5,33 +5,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math/bits"
-	"slices"
-	"sync"
-
-	"github.com/klauspost/compress/zstd"
 
 	"picket"
 )
 
-// Rows are stored in blocks, in parts and in sorted runs alike. A block is
-//
-//	uvarint  rows
-//	uvarint  length of the rows
-//	uvarint  length of the rows, compressed
-//	4 bytes  CRC-32C of the compressed rows
-//	the rows, compressed with zstd
-//
-// A block with no rows ends the stream. A row is written as its difference from
-// the one before it, and each block starts anew, with an interface table of its
-// own, so that a reader holds one block and nothing else.
-const (
-	blockBytes    = 64 << 10
-	maxBlockBytes = 2 * blockBytes
-	maxInterface  = 255 // bytes of an interface's name; longer ones are cut
-)
+// A row in a block (blocks.go) is written as its difference from the one before
+// it, and each block starts anew, with an interface table of its own.
+
+// maxInterface is how many bytes of an interface's name are kept.
+const maxInterface = 255
 
 // Head bits of a row.
 const (
@@ -43,20 +27,6 @@ const (
 	headLost                 // lost follows
 	headRest                 // origin and interval follow
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-var errCorrupt = errors.New("corrupt")
-
-// compressor and decompressor are shared: both are safe for concurrent use in
-// the block calls made here.
-var compressor = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
-})
-
-var decompressor = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBlockBytes))
-})
 
 // rowWriter writes rows in blocks.
 type rowWriter struct {
@@ -96,20 +66,7 @@ func (w *rowWriter) flush() error {
 	if w.rows == 0 {
 		return nil
 	}
-	encoder, err := compressor()
-	if err != nil {
-		return err
-	}
-	packed := encoder.EncodeAll(w.raw, w.packed[:0])
-	var head [3*binary.MaxVarintLen64 + 4]byte
-	b := binary.AppendUvarint(head[:0], w.rows)
-	b = binary.AppendUvarint(b, uint64(len(w.raw)))
-	b = binary.AppendUvarint(b, uint64(len(packed)))
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(packed, castagnoli))
-	if _, err := w.w.Write(b); err != nil {
-		return err
-	}
-	_, err = w.w.Write(packed)
+	packed, err := writeBlock(w.w, w.rows, w.raw, w.packed)
 	w.packed, w.raw, w.rows, w.prev, w.line = packed, w.raw[:0], 0, key{}, 0
 	clear(w.names)
 	return err
@@ -217,18 +174,16 @@ func (w *rowWriter) appendName(b []byte, name string) []byte {
 
 // rowReader reads rows in blocks.
 type rowReader struct {
-	r      *bufio.Reader
-	left   uint64 // rows of the block
-	raw    []byte // rest of the block
-	block  []byte
-	packed []byte
-	row    flow
-	names  []string
-	done   bool
+	blockReader
+	left  uint64 // rows of the block
+	raw   []byte // rest of the block
+	row   flow
+	names []string
+	done  bool
 }
 
 func newRowReader(r io.Reader) *rowReader {
-	return &rowReader{r: bufio.NewReaderSize(r, 8<<10)}
+	return &rowReader{blockReader: blockReader{r: bufio.NewReaderSize(r, 8<<10)}}
 }
 
 // next returns the next row, which is valid until the call after, or nil after
@@ -254,49 +209,12 @@ func (r *rowReader) next() (*flow, error) {
 
 // fill reads the next block.
 func (r *rowReader) fill() error {
-	rows, err := binary.ReadUvarint(r.r)
+	rows, err := r.blockReader.next()
 	if err != nil {
 		return err
 	}
-	if rows == 0 {
-		r.done = true
-		return nil
-	}
-	rawBytes, err1 := binary.ReadUvarint(r.r)
-	packedBytes, err2 := binary.ReadUvarint(r.r)
-	var sum [4]byte
-	_, err3 := io.ReadFull(r.r, sum[:])
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	if rawBytes > maxBlockBytes || packedBytes > maxBlockBytes || rows > rawBytes {
-		return fmt.Errorf("%w block head", errCorrupt)
-	}
-	if err := r.unpack(int(packedBytes), int(rawBytes), binary.LittleEndian.Uint32(sum[:])); err != nil {
-		return err
-	}
+	r.done = rows == 0
 	r.left, r.raw, r.row, r.names = rows, r.block, flow{}, r.names[:0]
-	return nil
-}
-
-func (r *rowReader) unpack(packed, raw int, sum uint32) error {
-	r.packed = slices.Grow(r.packed[:0], packed)[:packed]
-	r.block = slices.Grow(r.block[:0], raw)
-	if _, err := io.ReadFull(r.r, r.packed); err != nil {
-		return err
-	}
-	if crc32.Checksum(r.packed, castagnoli) != sum {
-		return fmt.Errorf("%w block: checksum", errCorrupt)
-	}
-	decoder, err := decompressor()
-	if err != nil {
-		return err
-	}
-	block, err := decoder.DecodeAll(r.packed, r.block[:0])
-	if err != nil || len(block) != raw {
-		return fmt.Errorf("%w block: length", errCorrupt)
-	}
-	r.block = block
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"sync"
 
 	"picket"
 )
@@ -47,11 +48,23 @@ const (
 )
 
 // Schema returns the columns of the features of one kind of entity. Actors and
-// victims have the same. Other kinds have none here.
+// victims of flows have the same; see Road for those of login logs.
 func Schema(kind picket.Kind) picket.Schema {
-	if kind != picket.KindActor && kind != picket.KindVictim {
-		return picket.Schema{}
+	switch kind {
+	case picket.KindName:
+		return nameSchema()
+	case picket.KindPrincipal:
+		if accessRoad == nil {
+			return picket.Schema{}
+		}
+		return accessRoad.Schema()
+	case picket.KindActor, picket.KindVictim:
+		return flowSchema()
 	}
+	return picket.Schema{}
+}
+
+var flowSchema = sync.OnceValue(func() picket.Schema {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "entities %d\n", DefaultMaxEntities)
 	names := make([]string, len(Catalogue))
@@ -60,7 +73,7 @@ func Schema(kind picket.Kind) picket.Schema {
 		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
 	}
 	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
-}
+})
 
 // values computes the features of a closed window.
 func (w *window) values() []float64 {

@@ -18,6 +18,8 @@ type Proof struct {
 	Rows     []ConversationRow // the largest
 	Peers    []Peer            // the largest, at most 10
 	Port     uint16            // service port of most conversations; of equal ones the lowest
+	Answers  []netip.Addr      // of a name: the addresses that it led to
+	Facts    []picket.Fact     // what there is to say in words
 }
 
 // Peer is one other side of a window's conversations.

@@ -84,9 +84,12 @@ func (b *booster) newRoom() any {
 func (s *Scorer) Model() *picket.Model { return s.model }
 
 // Detector returns the detector that a row of flows, names, principals or of a
-// table belongs to, by its entity's kind. Actors of login logs have the access
-// detector; score those with ScoreAs.
+// table belongs to, by its entity's kind: but actors of login logs have the access
+// detector.
 func Detector(f *picket.Features) string {
+	if f.Source == picket.SourceAccess {
+		return picket.DetectorAccess
+	}
 	switch f.Entity.Kind {
 	case picket.KindActor, picket.KindVictim:
 		return picket.DetectorTraffic
@@ -159,7 +162,7 @@ func (s *Scorer) ScoreInto(score *picket.Score, detector string, f *picket.Featu
 }
 
 func (s *Scorer) find(detector string, f *picket.Features) *booster {
-	if b := s.boosters[picket.BoosterID{Detector: detector, Kind: f.Entity.Kind, Seconds: f.Seconds}]; b != nil {
+	if b := s.boosters[picket.BoosterOf(detector, f)]; b != nil {
 		return b
 	}
 	return s.boosters[picket.BoosterID{Detector: detector}]

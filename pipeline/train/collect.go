@@ -68,7 +68,7 @@ func group(f *picket.Features, by *picket.Label) string {
 }
 
 func (c *Collector) sample(f *picket.Features, class string) *sample {
-	id := picket.BoosterID{Detector: c.Detector, Kind: f.Entity.Kind, Seconds: f.Seconds}
+	id := picket.BoosterOf(c.Detector, f)
 	if c.samples == nil {
 		c.samples = map[picket.BoosterID]map[string]*sample{}
 	}

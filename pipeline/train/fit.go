@@ -20,7 +20,11 @@ type Options struct {
 	Threshold ThresholdOptions
 	// OneError keeps the fewest rounds whose validation loss is within one standard
 	// error of the best (Breiman et al. 1984): see oneError. ThresholdLeaveOut sets it.
-	OneError   bool
+	OneError bool
+	// Folds above 1 cross-fits: every row but the test's is trained on, and the
+	// calibration and the threshold rest on scores by trees that had not seen the
+	// row. For rows without time; see growFolds.
+	Folds      int
 	Categories map[string][]string // of a table's text columns, for the booster to keep
 	Progress   func(gbdt.Round)    // called after each round of the final model
 }
@@ -47,49 +51,80 @@ type Facts struct {
 	Params map[string]string         `json:"params"`
 	Seed   uint64                    `json:"seed"`
 	Rounds int                       `json:"rounds"`
+	Folds  int                       `json:"folds,omitempty"`
 	Rows   map[string]map[string]int `json:"rows"` // by split and class
 }
 
 // Fit trains a booster on the train split, stopping early on the validation
 // split; fits the calibration on the calibration split and the threshold by
-// o.Threshold. The test split is not looked at. The same dataset, options and
-// seed give the same bytes.
+// o.Threshold. With o.Folds these splits are one. The test split is not looked at.
+// The same dataset, options and seed give the same bytes.
 func Fit(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
-	if err := checkSplits(d); err != nil {
-		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
+	grow := growSplits
+	if o.Folds > 1 {
+		grow = growFolds
 	}
-	model, params, err := grow(ctx, d, o)
+	g, err := grow(ctx, d, o)
 	if err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
-	f := &Fitted{Model: model}
+	f := &Fitted{Model: g.model}
 	f.Booster = picket.Booster{ID: d.Booster, Schema: d.Schema, Classes: d.Classes, Categories: o.Categories}
-	f.Facts = Facts{Params: params, Seed: o.Seed, Rounds: model.Rounds(), Rows: countRows(d)}
+	f.Facts = Facts{Params: g.params, Seed: o.Seed, Rounds: g.model.Rounds(), Folds: o.Folds, Rows: countRows(d)}
 	var trees bytes.Buffer
-	if err := model.WriteUBJ(&trees); err != nil {
+	if err := g.model.WriteUBJ(&trees); err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
 	f.Booster.Trees = trees.Bytes()
-	calibration, err := Score(&f.Booster, model, In(d, picket.SplitCalibration))
-	if err != nil {
-		return nil, err
-	}
-	if f.Booster.Calibration, err = Calibrate(calibration); err != nil {
+	if f.Booster.Calibration, err = Calibrate(g.calibration); err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
-	if f.Booster.Threshold, err = setThreshold(ctx, d, f, o); err != nil {
+	if f.Booster.Threshold, err = setThreshold(ctx, g, o); err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
 	return f, nil
 }
 
-// checkSplits wants normal and other rows in each split that is learned from.
-func checkSplits(d *picket.Dataset) error {
+// grown is trees with scores of rows that they, or trees like them, have not seen.
+type grown struct {
+	model       *gbdt.Model
+	params      map[string]string
+	calibration []Scored
+	validation  []Scored
+	set         *picket.Dataset // with a train and a validation split
+	held        string          // what the validation rows are, in words
+}
+
+// growSplits grows trees on the train split and scores the others.
+func growSplits(ctx context.Context, d *picket.Dataset, o Options) (grown, error) {
+	g := grown{set: d}
+	err := checkSplits(d, picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration)
+	if err != nil {
+		return g, err
+	}
+	if g.model, g.params, err = grow(ctx, d, o); err != nil {
+		return g, err
+	}
+	if g.calibration, err = Score(bare(d), g.model, In(d, picket.SplitCalibration)); err != nil {
+		return g, err
+	}
+	g.validation, err = Score(bare(d), g.model, In(d, picket.SplitValidation))
+	g.held = fmt.Sprintf("validation split, %d rows", len(g.validation))
+	return g, err
+}
+
+// bare is a booster of a dataset that knows no calibration yet.
+func bare(d *picket.Dataset) *picket.Booster {
+	return &picket.Booster{ID: d.Booster, Schema: d.Schema, Classes: d.Classes, Calibration: picket.Calibration{Method: "none"}}
+}
+
+// checkSplits wants normal and other rows in each of the splits.
+func checkSplits(d *picket.Dataset, splits ...string) error {
 	if len(d.Classes) < 2 {
 		return fmt.Errorf("classes %v: there must be normal and at least one other", d.Classes)
 	}
 	counts := countRows(d)
-	for _, split := range []string{picket.SplitTrain, picket.SplitValidation, picket.SplitCalibration} {
+	for _, split := range splits {
 		total := 0
 		for _, n := range counts[split] {
 			total += n
@@ -117,7 +152,8 @@ func countRows(d *picket.Dataset) map[string]map[string]int {
 	return counts
 }
 
-// grow trains the trees alone and returns them with their full parameters.
+// grow trains the trees alone and returns them with their full parameters. Where
+// there is no validation split to stop by, it grows all rounds.
 func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[string]string, error) {
 	params := Defaults()
 	maps.Copy(params, o.Params)
@@ -127,6 +163,25 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 		params["objective"], params["eval_metric"] = gbdt.MultiSoftprob, "mlogloss"
 		params["num_class"] = strconv.Itoa(len(d.Classes))
 	}
+	watched, err := trainData(d, picket.SplitValidation)
+	if err != nil {
+		return nil, nil, err
+	}
+	var losses []float64 // of the validation split, by round
+	options := []gbdt.Option{gbdt.Progress(func(r gbdt.Round) {
+		if len(r.Scores) > 0 {
+			losses = append(losses, r.Scores[len(r.Scores)-1].Value)
+		}
+		if o.Progress != nil {
+			o.Progress(r)
+		}
+	})}
+	stops := len(watched.Labels) > 0
+	if stops {
+		options = append(options, gbdt.Watch(picket.SplitValidation, watched))
+	} else {
+		params["early_stopping_rounds"] = "0"
+	}
 	p, err := gbdt.ParseParams(params)
 	if err != nil {
 		return nil, nil, err
@@ -135,23 +190,12 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 	if err != nil {
 		return nil, nil, err
 	}
-	watched, err := trainData(d, picket.SplitValidation)
-	if err != nil {
-		return nil, nil, err
-	}
-	var losses []float64 // of the validation split, by round
-	progress := func(r gbdt.Round) {
-		losses = append(losses, r.Scores[len(r.Scores)-1].Value)
-		if o.Progress != nil {
-			o.Progress(r)
-		}
-	}
-	model, err := gbdt.Train(ctx, p, train, gbdt.Watch(picket.SplitValidation, watched), gbdt.Progress(progress))
+	model, err := gbdt.Train(ctx, p, train, options...)
 	if err != nil {
 		return nil, nil, err
 	}
 	model = model.Slice(0, model.BestRound()+1)
-	if o.OneError || o.Threshold.Method == ThresholdLeaveOut {
+	if stops && (o.OneError || o.Threshold.Method == ThresholdLeaveOut) {
 		model = model.Slice(0, oneError(model, watched, losses))
 	}
 	return model, params, nil

@@ -33,7 +33,7 @@ const (
 // and false positives (its place jumps by 2 from seed to seed, on a flat top), the
 // mean or median of the kinds' own best cuts (easy kinds outvote hard ones), the
 // best for the hardest kind (a quarter of normal rows pass).
-func leaveOneKindOut(ctx context.Context, d *picket.Dataset, f *Fitted, o Options) (picket.Threshold, error) {
+func leaveOneKindOut(ctx context.Context, d *picket.Dataset, o Options) (picket.Threshold, error) {
 	t := picket.Threshold{Method: ThresholdLeaveOut}
 	kinds, err := attackKinds(d, o.Threshold.Kind)
 	if err != nil {

@@ -31,50 +31,91 @@ func (f Fractions) shares() [len(splitNames)]float64 {
 }
 
 // SplitByGroup gives whole groups to splits, so that rows of one entity, one
-// incident or one set of identical rows never part. In an order that the seed
-// decides, each group goes to the split that lacks most rows of its class and,
-// together, of malicious rows: with two incidents a class, train still knows every
-// class and every split has an attack to work with.
+// incident or one set of identical rows never part. Of each class, and of all
+// malicious rows together, every split gets its part as nearly as whole groups can;
+// with two incidents a class, train still knows every class and every split has an
+// attack to work with. A split stays empty only where there are fewer groups than
+// splits.
 func SplitByGroup(d *picket.Dataset, f Fractions, seed uint64) {
+	shares := f.shares()
+	for row, at := range assign(d, shares[:], seed) {
+		d.Examples[row].Split = splitNames[at]
+	}
+}
+
+// assign deals groups of rows to parts with the given shares and returns the part
+// of each row. Groups too large for the smallest part come first, or they would
+// find the large parts filled; within that, the seed decides the order. Each goes
+// to the part that lacks most rows of its class and, together, of malicious rows.
+func assign(d *picket.Dataset, shares []float64, seed uint64) []int {
 	groups := groupsOf(d, seed)
 	const malicious = "\x00malicious" // no class is called so
-	quotas := map[string]*quota{malicious: {}}
-	for _, g := range groups {
-		if quotas[g.class] == nil {
-			quotas[g.class] = &quota{}
+	quotas := map[string]*quota{malicious: newQuota(len(shares))}
+	of := func(g *rowGroup) []*quota {
+		if g.class == d.Classes[0] {
+			return []*quota{quotas[g.class]}
 		}
-		quotas[g.class].total += float64(len(g.rows))
-		if g.class != d.Classes[0] {
-			quotas[malicious].total += float64(len(g.rows))
+		return []*quota{quotas[g.class], quotas[malicious]}
+	}
+	for i := range groups {
+		if quotas[groups[i].class] == nil {
+			quotas[groups[i].class] = newQuota(len(shares))
+		}
+		for _, q := range of(&groups[i]) {
+			q.total += float64(len(groups[i].rows))
+			q.left++
 		}
 	}
-	for _, g := range groups {
-		of := []*quota{quotas[g.class]}
-		if g.class != d.Classes[0] {
-			of = append(of, quotas[malicious])
+	smallest := slices.MinFunc(shares, func(a, b float64) int { return cmp.Compare(cmp.Or(a, 1), cmp.Or(b, 1)) })
+	large := func(g *rowGroup) int {
+		if float64(len(g.rows)) > smallest*quotas[g.class].total {
+			return 0
 		}
-		at := neediest(of, f.shares())
-		for _, q := range of {
-			q.given[at] += float64(len(g.rows))
+		return 1
+	}
+	slices.SortStableFunc(groups, func(a, b rowGroup) int { return cmp.Compare(large(&a), large(&b)) })
+	parts := make([]int, len(d.Examples))
+	for i := range groups {
+		at := neediest(of(&groups[i]), shares)
+		for _, q := range of(&groups[i]) {
+			q.given[at] += float64(len(groups[i].rows))
+			q.left--
 		}
-		for _, row := range g.rows {
-			d.Examples[row].Split = splitNames[at]
+		for _, row := range groups[i].rows {
+			parts[row] = at
 		}
 	}
+	return parts
 }
 
-// quota is how many rows there are of something, and how many each split has.
+// quota is how many rows there are of something, and how many each part has.
 type quota struct {
 	total float64
-	given [len(splitNames)]float64
+	given []float64
+	left  int // groups that are not dealt yet
 }
 
-// neediest returns the split that lacks most of its shares; of equals the one that
-// has least.
-func neediest(of []*quota, shares [len(splitNames)]float64) int {
-	best, most, least := 0, math.Inf(-1), 0.0
+func newQuota(parts int) *quota { return &quota{given: make([]float64, parts)} }
+
+// spare reports whether part at may have the next group: a part that has one
+// already must leave enough for those that have none, unless there are too few for
+// them anyhow.
+func (q *quota) spare(at int, shares []float64) bool {
+	empty := 0
 	for i, share := range shares {
-		if share == 0 {
+		if share > 0 && q.given[i] == 0 {
+			empty++
+		}
+	}
+	return q.given[at] == 0 || q.left != empty
+}
+
+// neediest returns the part that lacks most of its shares; of equals the one that
+// has least.
+func neediest(of []*quota, shares []float64) int {
+	best, most, least := -1, math.Inf(-1), 0.0
+	for i, share := range shares {
+		if share == 0 || !of[0].spare(i, shares) {
 			continue
 		}
 		missing, given := 0.0, 0.0
@@ -82,7 +123,7 @@ func neediest(of []*quota, shares [len(splitNames)]float64) int {
 			missing += share - q.given[i]/q.total
 			given += q.given[i]
 		}
-		if missing > most+1e-9 || missing > most-1e-9 && given < least {
+		if best < 0 || missing > most+1e-9 || missing > most-1e-9 && given < least {
 			best, most, least = i, missing, given
 		}
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -77,6 +78,41 @@ func TestFewIncidentsReachEverySplit(t *testing.T) {
 			}
 		}
 	}
+}
+
+// However large a few groups are, every split gets some of both classes, and no
+// split is further from its share than two of the largest groups.
+func TestFewLargeGroupsReachEverySplit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := &picket.Dataset{Classes: []string{"normal", "scan"}}
+		largest := map[string]int{}
+		for _, class := range d.Classes {
+			for g := range rapid.IntRange(len(splitNames), 24).Draw(t, "groups") {
+				n := rapid.SampledFrom([]int{1, 2, 10, 300}).Draw(t, "rows")
+				largest[class] = max(largest[class], n)
+				for range n {
+					d.Examples = append(d.Examples, picket.Example{Class: class, Group: fmt.Sprint(class, g)})
+				}
+			}
+		}
+		SplitByGroup(d, DefaultFractions, rapid.Uint64().Draw(t, "seed"))
+		counts, shares := countRows(d), DefaultFractions.shares()
+		for _, class := range d.Classes {
+			total := 0
+			for _, split := range splitNames {
+				total += counts[split][class]
+			}
+			for i, split := range splitNames {
+				n := counts[split][class]
+				if n == 0 {
+					t.Fatalf("%s has no row of %s", split, class)
+				}
+				if off := math.Abs(float64(n) - shares[i]*float64(total)); off > float64(2*largest[class]) {
+					t.Fatalf("%s has %d of %d rows of %s, the largest group is %d", split, n, total, class, largest[class])
+				}
+			}
+		}
+	})
 }
 
 func TestSplitByTime(t *testing.T) {

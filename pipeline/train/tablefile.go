@@ -15,9 +15,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // FileFact says which bytes a table came from.
@@ -39,6 +41,7 @@ type tableFile struct {
 	named   bool                          // the names were given: the first row is a row
 	open    func() (io.ReadCloser, error) // CSV
 	parquet string                        // path
+	units   []time.Duration               // Parquet: of a column's timestamps; 0 where it holds none
 }
 
 // openTables finds out what each file is and reads its header.
@@ -289,6 +292,7 @@ func (f *tableFile) parquetHeader() error {
 			if field.Repeated() || !field.Leaf() {
 				return fmt.Errorf("column %q is not flat", field.Name())
 			}
+			f.units = append(f.units, timestampUnit(field.Type().LogicalType()))
 		}
 		return f.checkHeader()
 	})
@@ -322,7 +326,7 @@ func (f *tableFile) eachParquet(row func(f *tableFile, number int, cells []strin
 				n, err := rows.ReadRows(buffer)
 				for _, values := range buffer[:n] {
 					number++
-					if err := parquetCells(values, cells); err != nil {
+					if err := f.parquetCells(values, cells); err != nil {
 						return errors.Join(fmt.Errorf("read table %s row %d: %w", f.name, number, err), rows.Close())
 					}
 					if err := row(f, number, cells); err != nil {
@@ -347,7 +351,7 @@ func (f *tableFile) eachParquet(row func(f *tableFile, number int, cells []strin
 }
 
 // parquetCells writes a row's values as text, as a CSV would have them.
-func parquetCells(values parquet.Row, cells []string) error {
+func (f *tableFile) parquetCells(values parquet.Row, cells []string) error {
 	clear(cells)
 	for _, v := range values {
 		at := v.Column()
@@ -356,6 +360,10 @@ func parquetCells(values parquet.Row, cells []string) error {
 		}
 		switch {
 		case v.IsNull():
+		case v.Kind() == parquet.Int64 && f.units[at] > 0:
+			perSecond := int64(time.Second / f.units[at])
+			whole := v.Int64() / perSecond
+			cells[at] = time.Unix(whole, (v.Int64()-whole*perSecond)*int64(f.units[at])).UTC().Format(time.RFC3339Nano)
 		case v.Kind() == parquet.Float:
 			cells[at] = strconv.FormatFloat(float64(v.Float()), 'g', -1, 32)
 		case v.Kind() == parquet.Double:
@@ -365,4 +373,16 @@ func parquetCells(values parquet.Row, cells []string) error {
 		}
 	}
 	return nil
+}
+
+// timestampUnit is what a column's timestamps count, 0 where it holds none.
+func timestampUnit(t *format.LogicalType) time.Duration {
+	if t == nil {
+		return 0
+	}
+	stamp, ok := t.Value.(*format.TimestampType)
+	if !ok || stamp.Unit.Value == nil {
+		return 0
+	}
+	return stamp.Unit.Value.Duration()
 }

@@ -13,6 +13,7 @@ import (
 // Ways to set a threshold.
 const (
 	ThresholdBudget   = "fpr-budget"         // at most this part of the validation split's normal rows passes
+	ThresholdAccuracy = "accuracy"           // the most validation rows right, for a table whose new rows are like the old
 	ThresholdLeaveOut = "leave-one-kind-out" // equal errors on attack kinds that the trees have not seen and on normal rows
 )
 
@@ -26,22 +27,22 @@ type ThresholdOptions struct {
 
 const defaultBudget = 0.001
 
-func setThreshold(ctx context.Context, d *picket.Dataset, f *Fitted, o Options) (picket.Threshold, error) {
+func setThreshold(ctx context.Context, g grown, o Options) (picket.Threshold, error) {
 	t := picket.Threshold{Method: cmp.Or(o.Threshold.Method, ThresholdBudget)}
 	switch t.Method {
 	case ThresholdBudget:
-		rows, err := Score(&f.Booster, f.Model, In(d, picket.SplitValidation))
-		if err != nil {
-			return t, err
-		}
 		t.Budget = cmp.Or(o.Threshold.Budget, defaultBudget)
-		t.Margin = BudgetCut(rows, t.Budget)
-		t.Validation = fmt.Sprintf("validation split, %d rows", len(rows))
+		t.Margin = BudgetCut(g.validation, t.Budget)
+		t.Validation = g.held
+		return t, nil
+	case ThresholdAccuracy:
+		t.Margin = accuracyCut(g.validation)
+		t.Validation = g.held
 		return t, nil
 	case ThresholdLeaveOut:
-		return leaveOneKindOut(ctx, d, f, o)
+		return leaveOneKindOut(ctx, g.set, o)
 	}
-	return t, fmt.Errorf("threshold method %q is not %s or %s", t.Method, ThresholdBudget, ThresholdLeaveOut)
+	return t, fmt.Errorf("threshold method %q is not %s, %s or %s", t.Method, ThresholdBudget, ThresholdAccuracy, ThresholdLeaveOut)
 }
 
 // BudgetCut returns the cut at which a fresh normal row passes with a probability
@@ -77,4 +78,28 @@ func BudgetCut(rows []Scored, budget float64) float64 {
 		return middle
 	}
 	return malicious[at]
+}
+
+// accuracyCut returns the cut at which most of the weight is on the right side.
+// Between two rows it stands in the middle.
+func accuracyCut(rows []Scored) float64 {
+	var malicious, normal float64
+	for i := range rows {
+		if rows[i].Malicious {
+			malicious += rows[i].Weight
+		} else {
+			normal += rows[i].Weight
+		}
+	}
+	curve := NewCurve(rows)
+	at := 0
+	for i, p := range curve {
+		if p.Recall*malicious-p.FPR*normal > curve[at].Recall*malicious-curve[at].FPR*normal {
+			at = i
+		}
+	}
+	if at+1 == len(curve) || at == 0 {
+		return curve[at].Cut
+	}
+	return curve[at+1].Cut + (curve[at].Cut-curve[at+1].Cut)/2
 }

@@ -3,7 +3,50 @@ package triage
 import (
 	"math"
 	"slices"
+	"time"
+
+	"picket"
 )
+
+// Past is what the alert budget remembers of an incident: how sure it was, and
+// what suppression rules look at.
+type Past struct {
+	Over   float64       `json:"over"` // log-odds over the shipped threshold of its booster
+	Entity picket.Entity `json:"entity"`
+	Class  string        `json:"class"`
+	Type   string        `json:"type"`
+	Peers  []string      `json:"peers,omitempty"`
+}
+
+// Remember returns what the budget needs of the incidents of some days, as Triage
+// told them with no cut. Anomalies are on another scale and have no part in it.
+func Remember(findings []picket.Finding) []Past {
+	var past []Past
+	for _, f := range findings {
+		if f.Status != picket.StatusClosed && f.Class != picket.ClassAnomaly {
+			past = append(past, Past{min(f.Margin-f.Threshold, math.MaxFloat64), f.Entity, f.Class, f.Type, f.Peers})
+		}
+	}
+	return past
+}
+
+// Cut returns how many log-odds over its shipped threshold an incident must be for
+// the past ones, but for those that a rule suppresses, to have been at most perDay
+// a day; 0 where they were fewer.
+func Cut(past []Past, days, perDay float64, rules []Rule, now time.Time) float64 {
+	findings := make([]picket.Finding, len(past))
+	for i, p := range past {
+		findings[i] = picket.Finding{Entity: p.Entity, Class: p.Class, Type: p.Type, Peers: p.Peers}
+	}
+	Suppress(findings, rules, now)
+	var scores []float64
+	for i, p := range past {
+		if findings[i].Status != picket.StatusSuppressed {
+			scores = append(scores, p.Over)
+		}
+	}
+	return Budget(scores, days, perDay, 0)
+}
 
 // Budget returns the cut at which a site's incidents of the last days would have
 // been at most perDay a day, but never below the floor, which is the shipped

@@ -113,7 +113,7 @@ func (in *incident) finding(c Config) picket.Finding {
 		Source:     best.Source,
 		Model:      c.Model,
 		Threshold:  best.Threshold,
-		Cut:        cmp.Or(best.Cut, picket.CutShipped),
+		Cut:        picket.CutShipped,
 		Margin:     best.Margin,
 		Reasons:    best.reasons(),
 		Features:   best.features(),
@@ -123,9 +123,19 @@ func (in *incident) finding(c Config) picket.Finding {
 	f.FirstSeen, f.LastSeen = in.seen()
 	f.Type = finerType(f.Class, row{f.Features, f.Entity.Kind, best.Port})
 	f.Severity = severity(&f)
+	if c.Cut > 0 && in.class != picket.ClassAnomaly {
+		f.Threshold, f.Cut = f.Threshold+c.Cut, picket.CutBudget
+	}
 	f.Title = title(&f)
 	f.Sentence = sentence(&f, c.Words)
 	return f
+}
+
+// passes reports whether the incident is that far over its shipped threshold. The
+// baseline's word is on another scale.
+func (in *incident) passes(cut float64) bool {
+	best := in.best()
+	return in.class == picket.ClassAnomaly || best.Margin-best.Threshold >= cut
 }
 
 // best is the hit that gives the confidence: the most probable one. Of equals,

@@ -41,6 +41,7 @@ var columns = []column{
 	{"windows", func(f *picket.Finding) string { return strconv.Itoa(f.Windows) }},
 	{"margin", func(f *picket.Finding) string { return decimal(f.Margin) }},
 	{"threshold", func(f *picket.Finding) string { return decimal(f.Threshold) }},
+	{"threshold_from", func(f *picket.Finding) string { return guard(f.Cut) }},
 	{"peers", func(f *picket.Finding) string { return guard(strings.Join(f.Peers, " ")) }},
 	{"successor", func(f *picket.Finding) string { return guard(f.Successor) }},
 	{"sentence", func(f *picket.Finding) string { return guard(f.Sentence) }},

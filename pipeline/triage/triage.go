@@ -35,7 +35,6 @@ type Alert struct {
 	Peers []Peer // the other sides of the window, largest first; ten are enough
 	Port  uint16 // service port of most flows; 0 if unknown; only names the type of a brute force
 	Key   string // of the features object that the row came from; a newer revision's is greater
-	Cut   string // picket.CutShipped (also if empty) or picket.CutBudget
 }
 
 // Peer is one other side of a window.
@@ -50,6 +49,7 @@ type Config struct {
 	Rules []Rule             // what to suppress
 	Now   time.Time          // the clock, for the rules' expiry
 	Words map[string]Feature // by feature name, for the sentences; may be nil
+	Cut   float64            // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
 }
 
 // Feature is how a sentence speaks of a feature.
@@ -101,7 +101,7 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	revise(incidents)
 	var out []picket.Finding
 	for _, in := range incidents {
-		if in.into == nil {
+		if in.into == nil && in.passes(c.Cut) {
 			out = append(out, in.finding(c))
 		}
 	}

@@ -1,0 +1,465 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/netip"
+	"strings"
+
+	"picket"
+)
+
+// readCloudTrail reads CloudTrail events, as S3 has them ({"Records":[…]}), as an
+// array, one a line, or one alone, indented or not; also those that EventBridge
+// wraps in "detail" and the LookupEvents API in "CloudTrailEvent". A line number
+// is that of the event.
+//
+// Events are framed by their brackets and parsed one at a time, so that an object
+// of one long line costs no more memory than the buffer.
+func readCloudTrail(d *run) error {
+	c := cloudTrail{run: d}
+	if head, _ := d.in.Peek(3); len(trimBOM(head)) < len(head) {
+		c.skip(3)
+	}
+	for {
+		event, err := c.frame()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil && event != nil {
+			err = c.read(event)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// cloudTrail frames events.
+type cloudTrail struct {
+	*run
+	lines bool // brackets were found broken: an event ends with its line
+}
+
+// frame returns the next event, valid until the call after. It is nil for what
+// was passed over, and io.EOF is the end.
+func (c *cloudTrail) frame() ([]byte, error) {
+	for {
+		b, err := c.in.Peek(1)
+		if err == io.EOF {
+			return nil, err
+		} else if err != nil {
+			return nil, c.readError(err)
+		}
+		switch b[0] {
+		case ' ', '\t', '\r', '\n', ',', '[', ']', '}':
+			c.skip(1)
+		case '{':
+			if n := c.wrapper(); n > 0 {
+				c.skip(n)
+				continue
+			}
+			return c.event()
+		default:
+			return nil, c.dropLine()
+		}
+	}
+}
+
+func (c *cloudTrail) skip(n int) {
+	k, _ := c.in.Discard(n)
+	c.next += int64(k)
+}
+
+// wrapper returns the length of the opening of an object that holds events and is
+// none, up to the bracket of their array.
+func (c *cloudTrail) wrapper() int {
+	b, _ := c.in.Peek(256)
+	i := space(b, 1)
+	end := stringEnd(b, i)
+	if end < 0 {
+		return 0
+	}
+	switch string(b[i+1 : end-1]) {
+	case "Records", "records", "Events":
+	default:
+		return 0
+	}
+	if i = space(b, end); i >= len(b) || b[i] != ':' {
+		return 0
+	}
+	if i = space(b, i+1); i >= len(b) || b[i] != '[' {
+		return 0
+	}
+	return i + 1
+}
+
+// event frames the object that begins here.
+func (c *cloudTrail) event() ([]byte, error) {
+	c.begin()
+	for n := min(c.in.Buffered(), bufferSize); ; n = min(2*n+4096, bufferSize) {
+		b, err := c.in.Peek(n)
+		if c.lines {
+			if k := bytes.IndexByte(b, '\n'); k >= 0 {
+				b = b[:k]
+			}
+		}
+		if end := nestEnd(b, 0); end > 0 {
+			c.skip(end)
+			return b[:end], nil
+		}
+		switch {
+		case c.lines && len(b) < n, err == nil && n == bufferSize, err != nil:
+			return nil, c.broken(b, err)
+		}
+	}
+}
+
+// begin counts an event or what stands for one.
+func (c *cloudTrail) begin() {
+	c.stats.Lines++
+	c.offset = c.next
+}
+
+// broken passes over an object whose brackets do not close in b. Where lines of
+// it begin objects of their own, it is one bad line, and from there on every
+// event must end with its line: else each bad line would be looked at with all
+// that follows it.
+func (c *cloudTrail) broken(b []byte, err error) error {
+	switch {
+	case c.lines, bytes.Contains(b, []byte("\n{")):
+		c.lines = true
+		if err := c.drop(reasonJSON, "brackets do not close", firstLine(b)); err != nil {
+			return err
+		}
+		return c.endLine()
+	case err == io.EOF:
+		return c.failAt(c.offset, reasonCut, "everything before the cut was kept", io.ErrUnexpectedEOF)
+	case err != nil:
+		return c.readError(err)
+	}
+	if err := c.drop(reasonLongLine, "", b); err != nil {
+		return err
+	}
+	return c.skipObject()
+}
+
+func firstLine(b []byte) []byte {
+	line, _, _ := bytes.Cut(b, []byte{'\n'})
+	return line
+}
+
+// dropLine passes over a line that is no JSON.
+func (c *cloudTrail) dropLine() error {
+	c.begin()
+	b, _ := c.in.Peek(4096)
+	if err := c.drop(reasonJSON, "", firstLine(b)); err != nil {
+		return err
+	}
+	return c.endLine()
+}
+
+// endLine skips to the next line.
+func (c *cloudTrail) endLine() error {
+	for {
+		b, err := c.in.ReadSlice('\n')
+		c.next += int64(len(b))
+		switch {
+		case err == nil || err == io.EOF:
+			return nil
+		case len(b) < bufferSize:
+			return c.readError(err)
+		}
+	}
+}
+
+// skipObject skips an object that does not fit the buffer.
+func (c *cloudTrail) skipObject() error {
+	depth, quoted, escape := 0, false, false
+	for {
+		b, err := c.in.ReadByte()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return c.readError(err)
+		}
+		c.next++
+		switch {
+		case escape:
+			escape = false
+		case quoted:
+			escape, quoted = b == '\\', b != '"'
+		case b == '"':
+			quoted = true
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			if depth--; depth == 0 {
+				return nil
+			}
+		}
+	}
+}
+
+// read sends what one event says.
+func (c *cloudTrail) read(b []byte) error {
+	var e trailEvent
+	if !e.parse(b) {
+		return c.drop(reasonJSON, "", b)
+	}
+	switch reason := e.record(&c.rec); reason {
+	case "":
+		return c.send(b)
+	case reasonInsight:
+		c.stats.Dropped[reason]++
+		return nil
+	default:
+		return c.drop(reason, "", b)
+	}
+}
+
+// trailEvent is one event: the text of what is read of it, strings without their
+// quotes. Request and response are whole.
+type trailEvent struct {
+	time, source, name, region, address, agent, errorCode, errorMessage, id []byte
+	kind, category, readOnly, account                                       []byte
+	identity                                                                trailIdentity
+	request, response, additional                                           []byte
+}
+
+type trailIdentity struct {
+	kind, arn, principal, account, user, key, invoked, mfa []byte
+}
+
+// parse fills e from an event or from what wraps one.
+func (e *trailEvent) parse(b []byte) bool {
+	*e = trailEvent{}
+	var inner []byte
+	ok := walkObject(b, func(key, value []byte) bool {
+		switch string(key) {
+		case "detail":
+			inner = value
+		case "CloudTrailEvent":
+			inner = plain(value)
+		default:
+			e.set(string(key), value)
+		}
+		return true
+	})
+	if ok && e.name == nil && len(inner) > 0 {
+		*e = trailEvent{}
+		return walkObject(inner, func(key, value []byte) bool { e.set(string(key), value); return true })
+	}
+	return ok
+}
+
+func (e *trailEvent) set(key string, value []byte) {
+	switch key {
+	case "eventTime":
+		e.time = plain(value)
+	case "eventSource":
+		e.source = plain(value)
+	case "eventName":
+		e.name = plain(value)
+	case "awsRegion":
+		e.region = plain(value)
+	case "sourceIPAddress":
+		e.address = plain(value)
+	case "userAgent":
+		e.agent = plain(value)
+	case "errorCode":
+		e.errorCode = plain(value)
+	case "errorMessage":
+		e.errorMessage = plain(value)
+	case "eventID":
+		e.id = plain(value)
+	case "eventType":
+		e.kind = plain(value)
+	case "eventCategory":
+		e.category = plain(value)
+	case "readOnly":
+		e.readOnly = plain(value)
+	case "recipientAccountId":
+		e.account = plain(value)
+	case "userIdentity":
+		walkObject(value, e.identity.set)
+	case "requestParameters":
+		e.request = value
+	case "responseElements":
+		e.response = value
+	case "additionalEventData":
+		e.additional = value
+	}
+}
+
+func (t *trailIdentity) set(key, value []byte) bool {
+	switch string(key) {
+	case "type":
+		t.kind = plain(value)
+	case "arn":
+		t.arn = plain(value)
+	case "principalId":
+		t.principal = plain(value)
+	case "accountId":
+		t.account = plain(value)
+	case "userName":
+		t.user = plain(value)
+	case "accessKeyId":
+		t.key = plain(value)
+	case "invokedBy":
+		t.invoked = plain(value)
+	case "sessionContext":
+		t.mfa = field(field(value, "attributes"), "mfaAuthenticated")
+	}
+	return true
+}
+
+// field returns the value of a key of an object, strings without quotes; nil
+// where there is none.
+func field(object []byte, name string) (found []byte) {
+	if len(object) == 0 || object[0] != '{' {
+		return nil
+	}
+	walkObject(object, func(key, value []byte) bool {
+		if string(key) == name {
+			found = plain(value)
+		}
+		return true
+	})
+	return found
+}
+
+// plain returns the text of a JSON value: of a string what it says, of anything
+// else the JSON itself, nil for null.
+func plain(value []byte) []byte {
+	if s, ok := scalar(value); ok {
+		return s
+	}
+	if value[0] == '"' {
+		var s string
+		if json.Unmarshal(value, &s) == nil {
+			return []byte(s)
+		}
+		return nil
+	}
+	return value
+}
+
+// record makes a record of the event; it returns why it cannot.
+func (e *trailEvent) record(r *picket.Record) (reason string) {
+	if e.name == nil || e.source == nil {
+		if string(e.kind) == "AwsCloudTrailInsight" || string(e.category) == "Insight" {
+			return reasonInsight
+		}
+		return reasonNoCall
+	}
+	at, ok := parseISO(e.time)
+	if !ok {
+		return reasonBadTime
+	}
+	if string(e.kind) == "AwsCloudTrailInsight" || string(e.category) == "Insight" {
+		return reasonInsight
+	}
+	a := &picket.Access{
+		ID: text(e.id), Service: text(e.source), Action: text(e.name), Region: text(e.region), Agent: text(e.agent),
+		Key: text(e.identity.key), Error: text(e.errorCode), Failed: e.errorCode != nil, Count: 1,
+		MFA: string(e.identity.mfa) == "true",
+	}
+	a.Account = text(first(e.identity.account, e.account))
+	e.identity.name(a)
+	a.Write = string(e.readOnly) == "false" || e.readOnly == nil && !reads(a.Action)
+	*r = picket.Record{Source: picket.SourceAccess, Opener: picket.OpenerSrc, Start: at, End: at, Access: a}
+	if addr, err := netip.ParseAddr(string(e.address)); err == nil && addr.Zone() == "" {
+		r.Src = addr.Unmap()
+	} else {
+		a.From = text(e.address)
+	}
+	if a.Service == "signin.amazonaws.com" {
+		e.login(a)
+	}
+	e.params(a)
+	return ""
+}
+
+func first(list ...[]byte) []byte {
+	for _, b := range list {
+		if len(b) > 0 {
+			return b
+		}
+	}
+	return nil
+}
+
+// login takes what a sign-in event says. MFAUsed is spelled in several ways.
+func (e *trailEvent) login(a *picket.Access) {
+	a.Write = false
+	if bytes.EqualFold(field(e.additional, "MFAUsed"), []byte("yes")) {
+		a.MFA = true
+	}
+	if bytes.EqualFold(field(e.response, a.Action), []byte("failure")) {
+		a.Failed = true
+		a.Error = text(first(e.errorCode, e.errorMessage, []byte("Failure")))
+	}
+}
+
+// name says who it was: the role for all of its sessions, the user, the account's
+// root, the service.
+func (t *trailIdentity) name(a *picket.Access) {
+	arn := text(t.arn)
+	switch string(t.kind) {
+	case "Root":
+		a.Kind = "root"
+	case "IAMUser":
+		a.Kind = "user"
+	case "AssumedRole", "Role":
+		a.Kind = "role"
+	case "AWSService":
+		a.Kind = "service"
+	case "AWSAccount":
+		a.Kind = "account"
+	case "":
+	default: // FederatedUser, SAMLUser, WebIdentityUser, Directory, IdentityCenterUser, Unknown
+		a.Kind = "federated"
+	}
+	switch role, session, ok := sessionOf(arn); {
+	case ok:
+		a.Principal, a.Session = role, session
+	case arn != "":
+		a.Principal = arn
+	case a.Kind == "root":
+		a.Principal = "arn:aws:iam::" + a.Account + ":root"
+	case a.Kind == "service" || len(t.invoked) > 0:
+		a.Principal, a.Kind = text(first(t.invoked, t.principal)), "service"
+	case len(t.user) > 0 && a.Kind == "user":
+		a.Principal = "arn:aws:iam::" + a.Account + ":user/" + text(t.user)
+	default:
+		a.Principal = text(first(t.user, t.principal, t.account))
+	}
+}
+
+// sessionOf splits arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION into the role's
+// ARN (its path is not told) and the session.
+func sessionOf(arn string) (role, session string, ok bool) {
+	f := strings.SplitN(arn, ":", 6)
+	if len(f) != 6 || f[2] != "sts" {
+		return "", "", false
+	}
+	rest, ok := strings.CutPrefix(f[5], "assumed-role/")
+	if !ok {
+		return "", "", false
+	}
+	name, session, _ := strings.Cut(rest, "/")
+	return f[0] + ":" + f[1] + ":iam::" + f[4] + ":role/" + name, session, true
+}
+
+// reads reports whether a call of this name only looks, by the verbs that AWS uses.
+func reads(action string) bool {
+	for _, verb := range []string{"Get", "List", "Describe", "Head", "Lookup", "Search", "Query", "Scan", "BatchGet", "View", "Check", "Select", "Preview", "Test", "Validate", "Simulate"} {
+		if strings.HasPrefix(action, verb) {
+			return true
+		}
+	}
+	return false
+}
