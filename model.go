@@ -56,10 +56,22 @@ type Calibration struct {
 
 // Threshold is a cut on the uncalibrated malicious margin, log((1-p0)/p0).
 type Threshold struct {
-	Margin     float64 `json:"margin"`
+	Margin float64 `json:"margin"`
+	// Classes are the cuts of rows by their most probable class other than normal;
+	// Margin is that of all others. A class that has many look-alikes must not
+	// raise the cut of one that has none.
+	Classes    map[string]float64 `json:"classes,omitempty"`
 	Method     string  `json:"method"` // how it was set: "fpr-budget", "leave-one-kind-out", ...
 	Budget     float64 `json:"budget,omitempty"`
 	Validation string  `json:"validation"` // on which data
+}
+
+// Of returns the cut of rows whose most probable class other than normal is this.
+func (t *Threshold) Of(class string) float64 {
+	if cut, ok := t.Classes[class]; ok {
+		return cut
+	}
+	return t.Margin
 }
 
 // Model is a model package: boosters, a card, a manifest of what it was trained on.

@@ -141,13 +141,18 @@ func TruthLabeller(truths []simulate.Truth) func(seconds int64) *train.Labeller 
 // TruthLabels returns the label rows that a simulation is fair to be judged by at
 // a width: attacks that do not show in such a window leave out what they touch.
 // A simulation seldom fills a day: what it says of a part of one counts for the
-// whole of it.
+// whole of it. Conversations that reach over its edges are as normal as those
+// within: every log has edges.
 func TruthLabels(truths []simulate.Truth, seconds int64) []picket.Label {
 	labels := make([]picket.Label, len(truths))
 	for i := range truths {
 		l := truths[i].Label
 		if truths[i].Attack != nil && !truths[i].Shows(seconds) {
 			l.Class = train.ClassExcluded
+		}
+		if truths[i].Attack == nil {
+			l.Start -= picket.Hour
+			l.End += picket.Hour
 		}
 		if seconds > picket.Hour {
 			l.Start -= l.Start % seconds

@@ -19,19 +19,26 @@ const ThresholdQuiet = "incidents-a-day"
 // quiet is what the boosters say of networks where nothing happens.
 type quiet struct {
 	mu      sync.Mutex
-	days    float64                        // simulated, of all networks together
-	margins map[picket.BoosterID][]float64 // the greatest of each entity and day
+	days    float64             // simulated, of all networks together
+	margins map[voice][]float64 // the greatest of each entity and day
 }
 
-// Quieten raises each booster's cut until it makes at most perDay incidents a day
-// on the plays, which have no attacks (QuietPlays). A budget of rows cannot promise that: a
-// thousandth of a day's minutes is an incident for every host of the network.
+// voice is what a booster can say.
+type voice struct {
+	booster picket.BoosterID
+	class   string
+}
+
+// Quieten raises each booster's cuts until it makes at most perDay incidents a day
+// on the plays, which have no attacks (QuietPlays). A budget of rows cannot promise
+// that: a thousandth of a day's minutes is an incident for every host of the
+// network. Each class has a cut of its own and an equal part of the budget.
 func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float64, tempDir string, done func(Play)) error {
 	serving, err := Serve(&pkg.Model)
 	if err != nil {
 		return err
 	}
-	q := quiet{margins: map[picket.BoosterID][]float64{}}
+	q := quiet{margins: map[voice][]float64{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, play := range plays {
@@ -50,7 +57,11 @@ func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float
 	}
 	for i := range pkg.Model.Boosters {
 		b := &pkg.Model.Boosters[i]
-		b.Threshold.Margin = triage.Budget(q.margins[b.ID], q.days, perDay, b.Threshold.Margin)
+		b.Threshold.Classes = map[string]float64{}
+		share := perDay / float64(len(b.Classes)-1)
+		for _, class := range b.Classes[1:] {
+			b.Threshold.Classes[class] = triage.Budget(q.margins[voice{b.ID, class}], q.days, share, b.Threshold.Margin)
+		}
 		b.Threshold.Method, b.Threshold.Budget = ThresholdQuiet, perDay
 		b.Threshold.Validation += fmt.Sprintf("; then at most %g incidents a day on %d simulated networks without attacks, %.1f days together", perDay, len(plays), q.days)
 	}
@@ -64,9 +75,9 @@ func (q *quiet) listen(ctx context.Context, play Play, scorer Scorer, tempDir st
 		return err
 	}
 	type entityDay struct {
-		booster picket.BoosterID
-		entity  string
-		day     int64
+		voice
+		entity string
+		day    int64
 	}
 	greatest := map[entityDay]float64{}
 	err = p.Rows(ctx, func(f *picket.Features) error {
@@ -74,7 +85,8 @@ func (q *quiet) listen(ctx context.Context, play Play, scorer Scorer, tempDir st
 		if err != nil || scores[0].Classes == nil || f.Entity.ID == picket.Rest {
 			return err
 		}
-		k := entityDay{scores[0].Booster, f.Entity.ID, f.Start / picket.Day}
+		class, _ := scores[0].Class()
+		k := entityDay{voice{scores[0].Booster, class}, f.Entity.ID, f.Start / picket.Day}
 		if m, ok := greatest[k]; !ok || scores[0].Margin > m {
 			greatest[k] = scores[0].Margin
 		}
@@ -84,7 +96,7 @@ func (q *quiet) listen(ctx context.Context, play Play, scorer Scorer, tempDir st
 	defer q.mu.Unlock()
 	q.days += play.Script.Duration.Hours() / 24
 	for k, m := range greatest {
-		q.margins[k.booster] = append(q.margins[k.booster], m)
+		q.margins[k.voice] = append(q.margins[k.voice], m)
 	}
 	return err
 }

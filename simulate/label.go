@@ -32,7 +32,11 @@ func (t *Truth) Shows(seconds int64) bool {
 	span := max(1, t.End-t.Start)
 	each := float64(t.Conversations) * min(1, float64(seconds)/float64(span))
 	want := map[string]float64{picket.ClassDDoS: 1, picket.ClassScan: 4, picket.ClassBruteforce: 6, picket.ClassExfiltration: 1, picket.ClassC2: 3}[t.Class]
-	drowned := max(t.Share, t.ByteShare) < 0.1 || t.Class == picket.ClassC2 && t.Share < 0.2 && seconds < picket.Hour
+	least := 0.1
+	if seconds >= picket.Hour && (t.Class == picket.ClassC2 || t.Class == picket.ClassExfiltration) {
+		least = 0.01 // one pair of addresses among many shows over an hour
+	}
+	drowned := max(t.Share, t.ByteShare) < least || t.Class == picket.ClassC2 && t.Share < 0.2 && seconds < picket.Hour
 	if t.Class == picket.ClassExfiltration { // less than this is anybody's upload, unless it comes in many small pieces
 		drowned = drowned || each < 30 && float64(t.Bytes)*min(1, float64(seconds)/float64(span)) < 1e6
 	}

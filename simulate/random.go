@@ -32,7 +32,7 @@ var profiles = []profile{
 	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{1, 6}},
 	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{1, 6}},
 	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "ssh-quick", "syslog", "modbus-long", "files", "intranet", "upload-inside"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{4, 24}},
-	{name: "siege", mixes: []string{"office", "cloud", "campus", "plant", "farm", "home"}, hosts: span{4, 60}, servers: span{3, 14}, things: span{1, 6}, plcs: span{0, 3}, cloud: 0.3, level: span{0.1, 0.8}, bits: span{18, 23}, hours: span{1.5, 8}, volume: span{0.05, 0.6}, sieged: span{0.1, 0.6}},
+	{name: "siege", mixes: []string{"office", "cloud", "campus", "plant", "farm", "home"}, hosts: span{4, 40}, servers: span{3, 14}, things: span{1, 6}, plcs: span{0, 3}, cloud: 0.3, level: span{0.1, 0.7}, bits: span{18, 23}, hours: span{2, 20}, volume: span{0.05, 0.6}, sieged: span{0.3, 0.9}},
 }
 
 // heldOutKinds are kinds of attack that Random leaves to the tests.

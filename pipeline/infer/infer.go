@@ -155,6 +155,10 @@ func (s *Scorer) ScoreInto(score *picket.Score, detector string, f *picket.Featu
 	for _, share := range room.shares {
 		score.Probabilities = append(score.Probabilities, share*score.Malicious)
 	}
+	if len(b.Threshold.Classes) > 0 {
+		class, _ := score.Class()
+		score.Threshold = b.Threshold.Of(class)
+	}
 	if explain {
 		score.Contributions = b.explain(room, f.Values, contributions)
 	}

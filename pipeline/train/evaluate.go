@@ -84,7 +84,7 @@ func Evaluate(b *picket.Booster, rows []Scored, data string, seed uint64) (*Eval
 		return nil, fmt.Errorf("evaluate %s on %s: %d malicious and %d normal rows; both are needed", b.ID, data, r.Malicious, len(rows)-r.Malicious)
 	}
 	curve := NewCurve(rows)
-	at := tally(rows, b.Threshold.Margin)
+	at := tally(rows, &b.Threshold)
 	r.Accuracy, r.Precision, r.Recall, r.FPR = at.accuracy(), at.precision(), at.recall(), at.fpr()
 	r.F1 = at.f(1)
 	r.MacroF1 = (at.f(1) + at.flip().f(1)) / 2
@@ -98,7 +98,7 @@ func Evaluate(b *picket.Booster, rows []Scored, data string, seed uint64) (*Eval
 		r.ROC = append(r.ROC, [2]float64{p.FPR, p.Recall})
 		r.PR = append(r.PR, [2]float64{p.Recall, p.Precision})
 	}
-	e := &Evaluation{Binary: binaryMetrics(rows, b.Threshold.Margin, curve, seed), Picket: r}
+	e := &Evaluation{Binary: binaryMetrics(rows, &b.Threshold, curve, seed), Picket: r}
 	if len(b.Classes) > 2 {
 		e.Multiclass = multiclassMetrics(r.Confusion, r.Classes)
 	}
@@ -110,11 +110,11 @@ const maxCurve = 400 // points of a stored curve
 // counts of rows by truth and verdict.
 type counts struct{ tp, fp, tn, fn float64 }
 
-func tally(rows []Scored, cut float64) counts {
+func tally(rows []Scored, cut *picket.Threshold) counts {
 	var c counts
 	for i := range rows {
 		r := &rows[i]
-		switch passes := r.Margin >= cut; {
+		switch passes := r.passes(cut); {
 		case r.Malicious && passes:
 			c.tp += r.Weight
 		case r.Malicious:
@@ -150,11 +150,11 @@ func classReports(b *picket.Booster, rows []Scored) (map[string]map[string]float
 		if confusion[r.Class] == nil {
 			confusion[r.Class] = map[string]float64{}
 		}
-		verdict := r.Verdict(b.Threshold.Margin)
+		verdict := r.Verdict(&b.Threshold)
 		confusion[r.Class][verdict] += r.Weight
 		total[r.Class] += r.Weight
 		given[verdict] += r.Weight
-		if r.Margin >= b.Threshold.Margin {
+		if r.passes(&b.Threshold) {
 			detected[r.Class] += r.Weight
 		}
 		report := reports[r.Class]
@@ -183,7 +183,7 @@ func scenarioReports(b *picket.Booster, rows []Scored) map[string]ScenarioReport
 		report := reports[r.Scenario]
 		report.Class = r.Class
 		report.Rows++
-		if r.Margin >= b.Threshold.Margin {
+		if r.passes(&b.Threshold) {
 			report.Detected++
 		}
 		reports[r.Scenario] = report
@@ -209,7 +209,7 @@ type metric struct {
 // deviationFrom is how many rows a standard deviation needs; five samples of 80 %.
 const deviationFrom, deviationSamples, deviationShare = 200, 5, 0.8
 
-func binaryMetrics(rows []Scored, cut float64, curve Curve, seed uint64) map[string]any {
+func binaryMetrics(rows []Scored, cut *picket.Threshold, curve Curve, seed uint64) map[string]any {
 	measure := func(rows []Scored) map[string]float64 {
 		c := tally(rows, cut)
 		return map[string]float64{

@@ -28,9 +28,11 @@ type Scored struct {
 	Weight    float64 // how many rows it stands for
 }
 
+func (s *Scored) passes(cut *picket.Threshold) bool { return s.Margin >= cut.Of(s.Best) }
+
 // Verdict returns the class that the booster gives the row at a cut.
-func (s *Scored) Verdict(cut float64) string {
-	if s.Margin >= cut {
+func (s *Scored) Verdict(cut *picket.Threshold) string {
+	if s.passes(cut) {
 		return s.Best
 	}
 	return picket.ClassNormal
