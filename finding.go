@@ -55,6 +55,9 @@ type Finding struct {
 	Reasons    []Contribution     // most moving first
 	Features   map[string]float64 // the row behind the confidence; missing ones left out
 	Peers      []string           // the other side: the largest first, at most 10
+	Network    string             // that a carpet flood covers, "192.0.2.0/24"; "" for one victim
+	Hosts      int                // of that network that were flooded, Entity included
+	Others     []string           // of those hosts: the largest first, at most 10
 	Evidence   []Evidence
 	Facts      []Fact // what it says in words beside its numbers
 }

@@ -25,7 +25,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Long: `Shows a finding of the bucket: what was said when, the features that moved it, the
 raw objects with their lines, and the largest conversations of its window.`,
 		Args:    exactArgs(1, "the uid of a finding, or its beginning"),
-		Example: "  picket explain --data picket-data 0506",
+		Example: "  picket explain --data picket-data fd3b",
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := a.open(data)
 			if err != nil {

@@ -22,6 +22,9 @@ type incident struct {
 	flows    uint64            // of all its windows
 	into     *incident         // what it was merged into
 	absorbed []*incident       // what was merged into it
+	when     []span            // see narrow
+	network  string            // that a carpet flood covers; "" for one host
+	hosts    []*incident       // of that network, this one first
 	revision string            // set once merged
 }
 
@@ -121,12 +124,22 @@ func (in *incident) finding(c Config) picket.Finding {
 		Revision:   in.revision,
 	}
 	f.FirstSeen, f.LastSeen = in.seen()
-	f.Type = finerType(f.Class, row{f.Features, f.Entity.Kind, best.Port})
+	f.Type = finerType(f.Class, row{f.Features, best.Entity.Kind, best.Port})
 	f.Severity = severity(&f)
 	if c.Cut > 0 && in.class != picket.ClassAnomaly {
 		f.Threshold, f.Cut = f.Threshold+c.Cut, picket.CutBudget
 	}
-	f.Title = title(&f)
+	if in.network != "" {
+		f.Network, f.Hosts = in.network, len(in.hosts)
+		for _, other := range in.hosts[1:min(len(in.hosts), maxPeers+1)] {
+			f.Others = append(f.Others, other.entity.ID)
+		}
+	}
+	if best.Entity.Kind == in.entity.Kind {
+		f.Title = title(&f, peerCount(&f))
+	} else {
+		f.Title = title(&f, 0) // the row counts the peers of the other side
+	}
 	f.Sentence = sentence(&f, c.Words)
 	return f
 }
@@ -199,6 +212,11 @@ func (in *incident) largestPeers() []string {
 	for _, a := range in.all()[1:] {
 		if a.entity.Kind != in.entity.Kind {
 			flows[a.entity.ID] = max(flows[a.entity.ID], a.peers[in.entity.ID])
+		}
+	}
+	for _, host := range in.hosts[min(len(in.hosts), 1):] {
+		for id, n := range host.peers {
+			flows[id] += n
 		}
 	}
 	delete(flows, in.entity.ID)

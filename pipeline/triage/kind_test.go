@@ -21,6 +21,7 @@ func TestFinerType(t *testing.T) {
 	f("victim 10.0.0.5 ddos .9", "ddos", "T1498")
 	f("victim 10.0.0.5 ddos .9 udp_packet_share=.9 amplifier_byte_share=.8", "reflection", "T1498.002")
 	f("victim 10.0.0.5 ddos .9 tcp_packet_share=.9 established_share=0 unsolicited_answer_share=.8", "reflection", "T1498.002")
+	f("victim 10.0.0.5 ddos .9 tcp_packet_share=.7 established_share=.1 amplifier_byte_share=.4 fragment_packet_share=.3", "reflection", "T1498.002")
 	f("victim 10.0.0.5 ddos .9 udp_packet_share=.9", "udp-flood", "T1498.001")
 	f("victim 10.0.0.5 ddos .9 icmp_packet_share=.9", "icmp-flood", "T1498.001")
 	f("victim 10.0.0.5 ddos .9 tcp_packet_share=.9 established_share=.1", "syn-flood", "T1499.001")

@@ -168,6 +168,9 @@ type (
 		EntityKind string   `json:"entity_kind"`
 		Entity     string   `json:"entity"`
 		Peers      []string `json:"peers,omitempty"`
+		Network    string   `json:"network,omitempty"`
+		Hosts      int      `json:"hosts,omitempty"`
+		Others     []string `json:"others,omitempty"`
 		Windows    int      `json:"windows"`
 		Confidence number   `json:"confidence"` // 0 to 1, not rounded
 		Margin     number   `json:"margin"`
@@ -434,6 +437,9 @@ func resourcesOf(f *picket.Finding) ([]resource, []observable) {
 		resources = append(resources, r)
 	}
 	add(f.Entity.ID, f.Entity.Kind, role)
+	for _, id := range f.Others {
+		add(id, f.Entity.Kind, role)
+	}
 	for _, p := range f.Peers {
 		add(p, "", other)
 	}
@@ -459,6 +465,7 @@ func oursOf(f *picket.Finding) ours {
 		Status: f.Status, Revision: f.Revision, Successor: f.Successor,
 		Detector: f.Detector, Class: f.Class, Type: f.Type,
 		EntityKind: string(f.Entity.Kind), Entity: f.Entity.ID, Peers: f.Peers, Windows: f.Windows,
+		Network: f.Network, Hosts: f.Hosts, Others: f.Others,
 		Confidence: number(f.Confidence), Margin: number(f.Margin), Threshold: number(f.Threshold), Cut: f.Cut,
 		Model: f.Model, Source: f.Source,
 	}

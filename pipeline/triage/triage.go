@@ -6,13 +6,16 @@
 // on the same scores says the same, whatever their order.
 //
 // One attack fires many windows: at several widths, minute after minute, of the
-// one who does it and of the one it is done to. Four steps make it one finding:
+// one who does it and of the one it is done to. Steps make it one finding:
 //
 //   - settle (settle.go): the windows of one entity agree on classes;
 //   - explain (explain.go): the two sides of the same flows agree on a class, so
 //     that a scan is no flood of the host that it walks over;
 //   - group (incident.go): windows of one class, entity and UTC day;
-//   - merge (merge.go): an actor's and a victim's incident that share flows.
+//   - merge (merge.go): an actor's and a victim's incident that share flows;
+//   - name (merge.go): the one actor behind an incident that only its victim shows;
+//   - roll and engulf (carpet.go): the floods of one network, and what a flood
+//     makes look like a scanner.
 package triage
 
 import (
@@ -98,6 +101,9 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	explain(hits)
 	incidents := group(hits)
 	merge(incidents)
+	incidents = name(incidents)
+	roll(incidents)
+	engulf(incidents)
 	revise(incidents)
 	var out []picket.Finding
 	for _, in := range incidents {

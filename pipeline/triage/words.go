@@ -56,14 +56,18 @@ func captionOf(f *picket.Finding) string {
 }
 
 // title names what, by whom and against whom: "Port scan by 10.0.0.9 against
-// 10.0.0.5".
-func title(f *picket.Finding) string {
-	peers := several(f)
+// 10.0.0.5". counted is how many peers there are, where more than the finding lists.
+func title(f *picket.Finding, counted int) string {
+	peers := several(f, counted)
 	switch f.Entity.Kind {
 	case picket.KindActor:
 		return join(captionOf(f)+" by "+f.Entity.ID, against[f.Class], peers)
 	case picket.KindVictim:
-		return join(captionOf(f)+" against "+f.Entity.ID, "by", peers)
+		whom := f.Entity.ID
+		if f.Network != "" {
+			whom = fmt.Sprintf("%d hosts of %s, most against %s,", f.Hosts, f.Network, f.Entity.ID)
+		}
+		return join(captionOf(f)+" against "+whom, "by", peers)
 	case picket.KindName:
 		return join(captionOf(f)+": "+f.Entity.ID, "asked for by", peers)
 	}
@@ -90,15 +94,11 @@ func join(head, word, peers string) string {
 }
 
 // several names the other side: the one peer, or the largest and how many more.
-// Where the row counts its peers, the count is the row's; a finding lists ten.
-func several(f *picket.Finding) string {
-	n := len(f.Peers)
-	if n == 0 {
+func several(f *picket.Finding, counted int) string {
+	if len(f.Peers) == 0 {
 		return ""
 	}
-	if counted, ok := peerCount(f); ok && counted > n {
-		n = counted
-	}
+	n := max(len(f.Peers), counted)
 	switch {
 	case n == 1:
 		return f.Peers[0]
