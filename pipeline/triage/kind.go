@@ -90,7 +90,9 @@ type rule struct {
 // rules in order: the first that holds names the type. The features are those
 // of extract.Catalogue. None of these lines changes whether there is a finding.
 var rules = []rule{
-	{picket.ClassDDoS, typeReflection, func(r row) bool { return r.most("amplifier_byte_share") || r.most("unsolicited_answer_share") || r.cutUp() }},
+	{picket.ClassDDoS, typeReflection, func(r row) bool {
+		return r.most("amplifier_byte_share") || r.most("unsolicited_answer_share") || r.cutUp()
+	}},
 	{picket.ClassDDoS, typeUDPFlood, func(r row) bool { return r.most("udp_packet_share") }},
 	{picket.ClassDDoS, typeICMPFlood, func(r row) bool { return r.most("icmp_packet_share") }},
 	{picket.ClassDDoS, typeSYNFlood, func(r row) bool { return r.attempts() && !(r.get("syn_share") < 0.5) }},
