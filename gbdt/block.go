@@ -1,23 +1,31 @@
 package gbdt
 
 // block is the bins of some columns, row by row, as histograms read them: 16
-// columns, or 8 or fewer, in an array for each row; or up to 256 columns that are
+// columns, or 8 or fewer, in an array for each row; or up to 255 columns that are
 // mostly missing, as lists of what is there.
 type block struct {
 	columns []int
 	first   int // where the block's cells start in a histogram, in columns
 	wide    [][16]uint8
 	narrow  [][8]uint8
-	start   []uint32 // sparse: row i has cells[start[i]:start[i+1]]
-	cells   []uint16 // the column's place in the block and the bin: 256*place + bin
+	start   []uint32 // sparse: row i has lists[start[i]:start[i+1]]
+	lists   []quartet
 }
+
+// quartet is four cells of a sparse block: a column's place in it and a bin, as
+// 256*place + bin. What is left of a row's last quartet are cells of no column, so
+// that nearly all rows have one quartet and the processor can guess how many.
+type quartet [4]uint16
+
+// noCell is the first of four cells of no column.
+const noCell = sparseWidth << 8
 
 // Columns count as sparse if at most one value in sparseShare is there. Fewer than
 // sparseLeast of them are not worth the cost of a list for each row.
 const (
 	sparseShare = 5
 	sparseLeast = 16
-	sparseWidth = 256
+	sparseWidth = 255
 )
 
 // newBlocks shares the columns among blocks, which have no values yet.
@@ -47,13 +55,7 @@ func newBlocks(rows int, columns []column) []block {
 		add(block{columns: dense, narrow: make([][8]uint8, rows)})
 	}
 	for ; len(sparse) > 0; sparse = sparse[min(sparseWidth, len(sparse)):] {
-		b := block{columns: sparse[:min(sparseWidth, len(sparse))], start: make([]uint32, rows+1)}
-		present := 0
-		for _, f := range b.columns {
-			present += columns[f].present
-		}
-		b.cells = make([]uint16, 0, present)
-		add(b)
+		add(block{columns: sparse[:min(sparseWidth, len(sparse))], start: make([]uint32, rows+1)})
 	}
 	return blocks
 }
@@ -76,21 +78,21 @@ func (b *block) row(i int) []uint8 {
 }
 
 // list returns the cells of row i of a sparse block.
-func (b *block) list(i uint32) []uint16 { return b.cells[b.start[i]:b.start[i+1]] }
+func (b *block) list(i uint32) []quartet { return b.lists[b.start[i]:b.start[i+1]] }
 
-// filler writes rows of bins in turn. The cells of sparse blocks gather in it until
+// filler writes rows of bins in turn. The lists of sparse blocks gather in it until
 // they are moved to their places.
 type filler struct {
 	b      *binned
 	search search
-	cells  [][]uint16 // by block
+	lists  [][]quartet // by block
 }
 
 func newFiller(b *binned, s search) *filler {
-	return &filler{b, s, make([][]uint16, len(b.blocks))}
+	return &filler{b, s, make([][]quartet, len(b.blocks))}
 }
 
-// fill writes the bins of row i. Until move, start has how many cells a row has.
+// fill writes the bins of row i. Until move, start has how long the row's list is.
 func (l *filler) fill(i int, row []float32) {
 	for k := range l.b.blocks {
 		bl := &l.b.blocks[k]
@@ -111,19 +113,23 @@ func (l *filler) fill(i int, row []float32) {
 
 func (l *filler) fillSparse(k, i int, row []float32) {
 	bl := &l.b.blocks[k]
-	before := len(l.cells[k])
+	list, n := l.lists[k], 0
 	for j, f := range bl.columns {
-		x, n := row[f], uint8(missingBin)
+		x, to := row[f], uint8(missingBin)
 		if x == x {
-			n = bin(&l.search[f], x)
-			l.cells[k] = append(l.cells[k], uint16(j)<<8|uint16(n))
+			if to = bin(&l.search[f], x); n%4 == 0 {
+				list = append(list, quartet{noCell, noCell + 1, noCell + 2, noCell + 3})
+			}
+			list[len(list)-1][n%4] = uint16(j)<<8 | uint16(to)
+			n++
 		}
-		l.b.columns[f][i] = n
+		l.b.columns[f][i] = to
 	}
-	bl.start[i+1] = uint32(len(l.cells[k]) - before)
+	bl.start[i+1] = uint32(n+3) / 4
+	l.lists[k] = list
 }
 
-// move puts the cells that the fillers of all rows hold in their places.
+// move puts the lists that the fillers of all rows hold in their places.
 func (b *binned) move(fillers []*filler) {
 	for k := range b.blocks {
 		bl := &b.blocks[k]
@@ -133,9 +139,10 @@ func (b *binned) move(fillers []*filler) {
 		for i := range b.rows {
 			bl.start[i+1] += bl.start[i]
 		}
+		bl.lists = make([]quartet, 0, bl.start[b.rows])
 		for _, l := range fillers {
-			bl.cells = append(bl.cells, l.cells[k]...)
-			l.cells[k] = nil
+			bl.lists = append(bl.lists, l.lists[k]...)
+			l.lists[k] = nil
 		}
 	}
 }
