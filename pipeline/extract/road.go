@@ -49,8 +49,15 @@ var nameRoad = &Road{
 	Empty:    writeEmptyLedgerPart[nameState],
 }
 
-// accessRoad is nil until principals have features.
-var accessRoad *Road
+var accessRoad = &Road{
+	Detector: picket.DetectorAccess,
+	Widths:   []int64{picket.Hour, picket.Day},
+	Schema:   AccessSchema,
+	Builder:  func(o Options) RecordBuilder { return NewAccessBuilder(o) },
+	Windows:  AccessWindows,
+	Proofs:   AccessProofs,
+	Empty:    writeEmptyAccessPart,
+}
 
 // RoadOf returns the road of a source, nil where there is none.
 func RoadOf(source string) *Road {
