@@ -72,7 +72,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 		return err
 	}
 	next := triage.Triage(alerts, triage.Config{
-		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Cut: d.Budget.Cut,
+		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Usual: usuals(model), Cut: d.Budget.Cut,
 	})
 	for _, f := range triage.Diff(prev, next) {
 		if err := p.evidence(ctx, &f); err != nil {
@@ -108,6 +108,15 @@ var words = sync.OnceValue(func() map[string]triage.Feature {
 	}
 	return m
 })
+
+// usuals are the medians that each booster of a model was trained on.
+func usuals(m *picket.Model) map[picket.BoosterID]map[string]float64 {
+	all := map[picket.BoosterID]map[string]float64{}
+	for i := range m.Boosters {
+		all[m.Boosters[i].ID] = m.Boosters[i].Usual
+	}
+	return all
+}
 
 // hitCache remembers the alerts of features objects: their content never
 // changes, so a day is not scored again for each part that arrives.

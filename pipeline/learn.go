@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -77,6 +79,7 @@ func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, err
 		return one, err
 	}
 	one.snapshot = train.NewSnapshot(set.Schema, rows, scored)
+	fitted.Booster.Usual = usual(set.Schema, rows)
 	test := train.In(set, picket.SplitTest)
 	if !twoClasses(test) {
 		return one, nil // nothing to measure is no reason to have no booster
@@ -87,6 +90,25 @@ func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, err
 	}
 	one.evaluation, err = train.Evaluate(&fitted.Booster, scored, l.Data, l.Seed)
 	return one, err
+}
+
+// usual returns the median of each column over the normal rows that have it. Of an
+// even number it is the lower one of the two, which is a value that occurred.
+func usual(schema picket.Schema, rows []picket.Example) map[string]float64 {
+	medians := map[string]float64{}
+	for column, name := range schema.Names {
+		var values []float64
+		for i := range rows {
+			if v := rows[i].Values[column]; rows[i].Class == picket.ClassNormal && !math.IsNaN(v) && !math.IsInf(v, 0) {
+				values = append(values, v)
+			}
+		}
+		if len(values) > 0 {
+			slices.Sort(values)
+			medians[name] = values[(len(values)-1)/2]
+		}
+	}
+	return medians
 }
 
 // twoClasses reports whether rows are both normal and malicious.

@@ -140,7 +140,7 @@ func (in *incident) finding(c Config) picket.Finding {
 	} else {
 		f.Title = title(&f, 0) // the row counts the peers of the other side
 	}
-	f.Sentence = sentence(&f, c.Words)
+	f.Sentence = sentence(&f, func(feature string) Feature { return c.word(best, feature) })
 	return f
 }
 

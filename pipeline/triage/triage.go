@@ -35,9 +35,10 @@ import (
 // score must be explained: its contributions name the values of its row.
 type Alert struct {
 	picket.Score
-	Peers []Peer // the other sides of the window, largest first; ten are enough
-	Port  uint16 // service port of most flows; 0 if unknown; only names the type of a brute force
-	Key   string // of the features object that the row came from; a newer revision's is greater
+	Peers []Peer             // the other sides of the window, largest first; ten are enough
+	Port  uint16             // service port of most flows; 0 if unknown; only names the type of a brute force
+	Key   string             // of the features object that the row came from; a newer revision's is greater
+	Usual map[string]float64 // medians of this very entity or its network, before Config.Usual; may be nil
 }
 
 // Peer is one other side of a window.
@@ -48,11 +49,23 @@ type Peer struct {
 
 // Config is all that changes what Triage says of the same alerts.
 type Config struct {
-	Model string             // id of the model package that scored
-	Rules []Rule             // what to suppress
-	Now   time.Time          // the clock, for the rules' expiry
-	Words map[string]Feature // by feature name, for the sentences; may be nil
-	Cut   float64            // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
+	Model string                                  // id of the model package that scored
+	Rules []Rule                                  // what to suppress
+	Now   time.Time                               // the clock, for the rules' expiry
+	Words map[string]Feature                      // by feature name, for the sentences; may be nil
+	Usual map[picket.BoosterID]map[string]float64 // medians over normal rows, for the sentences; may be nil
+	Cut   float64                                 // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
+}
+
+// word returns how to speak of a feature of a window.
+func (c *Config) word(h *hit, feature string) Feature {
+	word := c.Words[feature]
+	for _, medians := range []map[string]float64{c.Usual[h.Booster], h.Usual} {
+		if v, ok := medians[feature]; ok {
+			word.Usual = &v
+		}
+	}
+	return word
 }
 
 // Feature is how a sentence speaks of a feature.

@@ -111,12 +111,12 @@ func several(f *picket.Finding, counted int) string {
 // sentence says what happened, from when to when, how sure that is and which
 // three features moved the score most: "Port scan by 10.0.0.9 against 10.0.0.5
 // from 10:04 to 10:09 UTC on 2026-03-02, confidence 97 %: moved most by ...".
-func sentence(f *picket.Finding, words map[string]Feature) string {
+func sentence(f *picket.Finding, word func(feature string) Feature) string {
 	s := fmt.Sprintf("%s %s, confidence %d %%", f.Title, when(f.FirstSeen, f.LastSeen), percent(f.Confidence))
 	var moved []string
 	for _, c := range f.Reasons {
 		if len(moved) < 3 && !math.IsNaN(c.Shap) && c.Shap != 0 {
-			moved = append(moved, moving(c, words[c.Feature]))
+			moved = append(moved, moving(c, word(c.Feature)))
 		}
 	}
 	if len(moved) == 0 {
