@@ -76,8 +76,9 @@ func (f *Finding) Window() Window {
 
 // Where the threshold of a finding is from.
 const (
-	CutShipped = "shipped"      // the model package's own
-	CutBudget  = "alert-budget" // the site's own incident scores; see triage.Budget
+	CutShipped  = "shipped"      // the model package's own
+	CutBudget   = "alert-budget" // the site's own incident scores; see triage.Budget
+	CutBaseline = "baseline"     // of an anomaly: what the site was seen to do
 )
 
 // Statuses of a finding.

@@ -59,7 +59,11 @@ func (p *Pipeline) Detect(ctx context.Context, model *picket.Model, scorer Score
 
 // detect tells what the given features say that was not told before.
 func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Scorer, day int64, newest map[slot]string, d *Detected) error {
-	alerts, rows, err := p.alerts(ctx, model, scorer, newest)
+	usual, err := p.baselines(ctx, model, scorer, day)
+	if err != nil {
+		return err
+	}
+	alerts, rows, err := p.alerts(ctx, model, scorer, newest, usual)
 	if err != nil {
 		return err
 	}
@@ -73,6 +77,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	}
 	next := triage.Triage(alerts, triage.Config{
 		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Usual: usuals(model), Cut: d.Budget.Cut,
+		Anomalies: int(p.cfg.AnomaliesPerDay),
 	})
 	for _, f := range triage.Diff(prev, next) {
 		if err := p.evidence(ctx, &f); err != nil {
@@ -122,29 +127,33 @@ func usuals(m *picket.Model) map[picket.BoosterID]map[string]float64 {
 // changes, so a day is not scored again for each part that arrives.
 type hitCache struct {
 	mu    sync.Mutex
-	model string
-	byKey map[string]scored
+	byKey map[hitKey]scored
 }
+
+type hitKey struct{ model, usual, key string }
 
 type scored struct {
-	alerts []triage.Alert
-	rows   uint64
+	alerts    []triage.Alert
+	anomalies []triage.Alert
+	rows      uint64
 }
 
-func (c *hitCache) get(model, key string) (scored, bool) {
+func (c *hitCache) get(k hitKey) (scored, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.model != model {
-		c.model, c.byKey = model, map[string]scored{}
-	}
-	s, ok := c.byKey[key]
+	s, ok := c.byKey[k]
 	return s, ok
 }
 
-func (c *hitCache) put(key string, s scored) {
+// put remembers, and forgets what other models said.
+func (c *hitCache) put(k hitKey, s scored) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.byKey[key] = s
+	maps.DeleteFunc(c.byKey, func(old hitKey, _ scored) bool { return old.model != k.model })
+	if c.byKey == nil {
+		c.byKey = map[hitKey]scored{}
+	}
+	c.byKey[k] = s
 }
 
 // keep forgets what belongs to superseded revisions of the slots in newest, and
@@ -156,27 +165,29 @@ func (c *hitCache) keep(newest map[slot]string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.byKey, func(key string, _ scored) bool {
-		s, _, err := featuresSlot(key)
-		return err != nil || newest[s] != "" && newest[s] != key || s.Start < oldest-2*picket.Day
+	maps.DeleteFunc(c.byKey, func(k hitKey, _ scored) bool {
+		s, _, err := featuresSlot(k.key)
+		return err != nil || newest[s] != "" && newest[s] != k.key || s.Start < oldest-2*picket.Day
 	})
 }
 
-// alerts returns the scores over their threshold of the given features.
-func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string) ([]triage.Alert, uint64, error) {
+// alerts returns the scores over their threshold of the given features, and what is
+// unusual among them.
+func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string, usual *baselines) ([]triage.Alert, uint64, error) {
 	var all []triage.Alert
 	var rows uint64
 	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
-		sc, ok := p.hits.get(model.ID, newest[s])
+		k := hitKey{model.ID, usual.id(), newest[s]}
+		sc, ok := p.hits.get(k)
 		if !ok {
 			var err error
-			if sc, err = p.score(ctx, scorer, s, newest[s]); err != nil {
+			if sc, err = p.score(ctx, scorer, s, newest[s], usual); err != nil {
 				return nil, 0, err
 			}
-			p.hits.put(newest[s], sc)
+			p.hits.put(k, sc)
 		}
 		rows += sc.rows
-		all = append(all, sc.alerts...)
+		all = append(append(all, sc.alerts...), sc.anomalies...)
 	}
 	p.hits.keep(newest)
 	return all, rows, nil
@@ -190,7 +201,7 @@ const maxAlerts = 2000
 const batchRows = 2048
 
 // score scores every row of one features object and explains those over their threshold.
-func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string) (scored, error) {
+func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string, usual *baselines) (scored, error) {
 	began := p.deps.Now()
 	var sc scored
 	batch := make([]picket.Features, 0, batchRows)
@@ -202,6 +213,9 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string)
 	err := p.readFeatures(ctx, key, func(f *picket.Features) error {
 		row := *f
 		row.Values = slices.Clone(f.Values)
+		if a, odd := usual.anomaly(&row, key); odd {
+			sc.anomalies = append(sc.anomalies, a)
+		}
 		if batch = append(batch, row); len(batch) < batchRows {
 			return nil
 		}
@@ -213,12 +227,14 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string)
 	if err != nil {
 		return sc, err
 	}
-	sc.alerts = furthest(sc.alerts)
+	sc.alerts, sc.anomalies = furthest(sc.alerts), furthestAnomalies(sc.anomalies)
 	if err := sc.explain(ctx, scorer); err != nil {
 		return sc, err
 	}
-	if err := p.peers(ctx, s, sc.alerts); err != nil {
-		return sc, err
+	for _, alerts := range [][]triage.Alert{sc.alerts, sc.anomalies} {
+		if err := p.peers(ctx, s, alerts); err != nil {
+			return sc, err
+		}
 	}
 	p.deps.Metrics.Took("infer", p.deps.Now().Sub(began))
 	p.deps.Metrics.In("infer", sc.rows)

@@ -39,6 +39,7 @@ type Pipeline struct {
 	deps  Deps
 	hits  hitCache
 	pasts pastCache
+	usual baselineCache
 }
 
 // New returns a pipeline. It does nothing yet.

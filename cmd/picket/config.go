@@ -47,7 +47,7 @@ func defaultSettings() settings {
 		Data: "picket-data", Listen: "127.0.0.1:8080", Settle: 2 * time.Second,
 		RetrainDrift: 0.25, RetrainRest: 24 * time.Hour, Pipeline: pipeline.Default(),
 	}
-	s.Pipeline.AlertsPerDay = 5
+	s.Pipeline.AlertsPerDay, s.Pipeline.AnomaliesPerDay = 5, 2
 	return s
 }
 
@@ -67,6 +67,7 @@ var table = []setting{
 		func(s *settings, v string) error { return parseInto(&s.Pipeline.MaxEntities, v, strconv.Atoi) },
 		func(s *settings) string { return strconv.Itoa(s.Pipeline.MaxEntities) }},
 	number("pipeline.alerts_per_day", "the alert budget of \"picket up\", once a site has 24 h of scores; 0 is none", func(s *settings) *float64 { return &s.Pipeline.AlertsPerDay }),
+	number("pipeline.anomalies_per_day", "most findings a day of the baseline of \"picket up\", once it has learned 24 h; 0 is no baseline", func(s *settings) *float64 { return &s.Pipeline.AnomaliesPerDay }),
 }
 
 func text(name, meaning string, field func(*settings) *string) setting {

@@ -23,6 +23,7 @@ type incident struct {
 	into     *incident         // what it was merged into
 	absorbed []*incident       // what was merged into it
 	when     []span            // see narrow
+	silent   bool              // see silence
 	network  string            // that a carpet flood covers; "" for one host
 	hosts    []*incident       // of that network, this one first
 	revision string            // set once merged
@@ -126,7 +127,10 @@ func (in *incident) finding(c Config) picket.Finding {
 	f.FirstSeen, f.LastSeen = in.seen()
 	f.Type = finerType(f.Class, row{f.Features, best.Entity.Kind, best.Port})
 	f.Severity = severity(&f)
-	if c.Cut > 0 && in.class != picket.ClassAnomaly {
+	switch {
+	case in.class == picket.ClassAnomaly:
+		f.Cut = picket.CutBaseline
+	case c.Cut > 0:
 		f.Threshold, f.Cut = f.Threshold+c.Cut, picket.CutBudget
 	}
 	if in.network != "" {

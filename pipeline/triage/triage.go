@@ -49,12 +49,13 @@ type Peer struct {
 
 // Config is all that changes what Triage says of the same alerts.
 type Config struct {
-	Model string                                  // id of the model package that scored
-	Rules []Rule                                  // what to suppress
-	Now   time.Time                               // the clock, for the rules' expiry
-	Words map[string]Feature                      // by feature name, for the sentences; may be nil
-	Usual map[picket.BoosterID]map[string]float64 // medians over normal rows, for the sentences; may be nil
-	Cut   float64                                 // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
+	Model     string                                  // id of the model package that scored
+	Rules     []Rule                                  // what to suppress
+	Now       time.Time                               // the clock, for the rules' expiry
+	Words     map[string]Feature                      // by feature name, for the sentences; may be nil
+	Usual     map[picket.BoosterID]map[string]float64 // medians over normal rows, for the sentences; may be nil
+	Anomalies int                                     // of a UTC day that are told: the furthest over their limit; 0 is all
+	Cut       float64                                 // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
 }
 
 // word returns how to speak of a feature of a window.
@@ -117,10 +118,11 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	incidents = name(incidents)
 	roll(incidents)
 	engulf(incidents)
+	silence(incidents, c.Anomalies)
 	revise(incidents)
 	var out []picket.Finding
 	for _, in := range incidents {
-		if in.into == nil && in.passes(c.Cut) {
+		if in.into == nil && !in.silent && in.passes(c.Cut) {
 			out = append(out, in.finding(c))
 		}
 	}
