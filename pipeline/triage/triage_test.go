@@ -445,6 +445,30 @@ func TestCarpet(t *testing.T) {
 	}
 }
 
+// TestSilence tells the anomalies of a day that are furthest off, and all attacks.
+func TestSilence(t *testing.T) {
+	alerts := parse(t, `
+		09:00+3600 actor 10.0.0.1 anomaly .6
+		10:00+3600 actor 10.0.0.2 anomaly .8
+		11:00+3600 actor 10.0.0.3 anomaly .7
+		11:00+3600 actor 10.0.0.3 scan .5`)
+	f := func(n int, want string) {
+		t.Helper()
+		if d := cmp.Diff(lines(want), short(Triage(alerts, Config{Anomalies: n}))); d != "" {
+			t.Errorf("%d: (-want +got)\n%s", n, d)
+		}
+	}
+	f(1, `anomaly actor 10.0.0.2 0.80/3600 10:00 to 11:00 n=1 []
+		scan actor 10.0.0.3 0.50/3600 11:00 to 12:00 n=1 []`)
+	f(2, `anomaly actor 10.0.0.2 0.80/3600 10:00 to 11:00 n=1 []
+		anomaly actor 10.0.0.3 0.70/3600 11:00 to 12:00 n=1 []
+		scan actor 10.0.0.3 0.50/3600 11:00 to 12:00 n=1 []`)
+	f(0, `anomaly actor 10.0.0.1 0.60/3600 09:00 to 10:00 n=1 []
+		anomaly actor 10.0.0.2 0.80/3600 10:00 to 11:00 n=1 []
+		anomaly actor 10.0.0.3 0.70/3600 11:00 to 12:00 n=1 []
+		scan actor 10.0.0.3 0.50/3600 11:00 to 12:00 n=1 []`)
+}
+
 func TestBest(t *testing.T) {
 	got := Triage(parse(t, `
 		10:04+60 actor 10.0.0.9 scan .50 bruteforce=.45 from=1
