@@ -68,6 +68,9 @@ type lesson struct {
 func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, error) {
 	options := l.Options
 	options.Seed = l.Seed
+	if options.Folds == 0 {
+		options.Folds = foldsFor(set)
+	}
 	fitted, err := train.Fit(ctx, set, options)
 	if err != nil {
 		return lesson{}, err
@@ -109,6 +112,24 @@ func usual(schema picket.Schema, rows []picket.Example) map[string]float64 {
 		}
 	}
 	return medians
+}
+
+// fewIncidents are too few for splits of their own to stop, calibrate and cut by.
+const fewIncidents = 10
+
+// foldsFor returns how many folds a dataset of few incidents is cross-fitted in; 0
+// where there are enough for splits, or too few for anything.
+func foldsFor(set *picket.Dataset) int {
+	incidents := map[string]bool{}
+	for i := range set.Examples {
+		if e := &set.Examples[i]; e.Split != "" && e.Split != picket.SplitTest && e.Class != set.Classes[0] {
+			incidents[e.Group] = true
+		}
+	}
+	if n := len(incidents); n > 1 && n < fewIncidents {
+		return min(n, 5)
+	}
+	return 0
 }
 
 // twoClasses reports whether rows are both normal and malicious.
