@@ -117,12 +117,11 @@ const (
 	itemAgent
 	itemNetwork
 	itemHour
+	itemWith
 )
 
 var accessFeatures = []AccessFeature{
 	// Volume and pace.
-	{"elapsed_share", 1, "share", "seconds covered so far by the seconds of the window", "events", fromAccess, "none: tells a partial window from a quiet one",
-		func(w *accessWindow) float64 { return share(uint64(max(0, w.elapsed)), uint64(w.seconds)) }},
 	{"calls", 1, "calls", "calls and logins", "events", fromAccess, "enumeration, guessing", func(w *accessWindow) float64 { return float64(w.calls) }},
 	{"active_minutes", 1, "minutes", "minutes with a call", "events", fromAccess, "guessing", func(w *accessWindow) float64 { return float64(w.minutes) }},
 	{"calls_minute_max", 1, "calls", "calls in the busiest minute", "events", fromAccess, "enumeration, guessing", func(w *accessWindow) float64 { return float64(w.minuteCallsMax) }},
@@ -160,7 +159,7 @@ var accessFeatures = []AccessFeature{
 	{"read_actions_5m_max", 1, "actions", "distinct calls that only look, in the busiest five minutes", "events", fromTrail, "enumeration", func(w *accessWindow) float64 { return w.fiveReadsMax }},
 	{"sensitive_share", 1, "share", "calls in the catalogue of sensitive ones", "events", fromTrail, "all", func(w *accessWindow) float64 { return w.trail(share(w.sensitive, w.calls)) }},
 	{"sensitive_actions", 1, "actions", "distinct sensitive calls", "events", fromTrail, "all", func(w *accessWindow) float64 { return w.sensitiveActions.count() }},
-	{"grave_calls", 1, "calls", "sensitive calls of severity 3 and 4", "events", fromTrail, "all", func(w *accessWindow) float64 { return float64(w.grave) }},
+	{"grave_calls", 1, "calls", "sensitive calls of severity 3 and 4, by the catalogue or by a rule that they hit", "events", fromTrail, "all", func(w *accessWindow) float64 { return float64(w.grave) }},
 	{"grave_actions", 1, "actions", "distinct ones of them that succeeded", "events", fromTrail, "all", func(w *accessWindow) float64 { return w.graveDone.count() }},
 	{"severity_max", 1, "1 to 4", "of the gravest call that succeeded; 0 for none", "events", fromTrail, "all", func(w *accessWindow) float64 { return float64(w.severityMax) }},
 	{"sensitive_denied_calls", 1, "calls", "of severity 3 and 4 that failed", "events", fromTrail, "privilege escalation", func(w *accessWindow) float64 { return float64(w.graveDenied) }},
@@ -204,13 +203,14 @@ var accessFeatures = []AccessFeature{
 
 	// First seen: against the days before.
 	{"known_days", 1, "days", "of the last 64 with a call of this principal", "history", fromTrail, "none", func(w *accessWindow) float64 { return w.new(float64(w.known.active())) }},
-	{"new_actions", 1, "actions", "never called by this principal before", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(w.fresh[itemAction].count()) }},
+	{"new_actions", 1, "actions", "never called by this principal before; what makes a call another (to whom it opens, that it grants everything or switches off) counts as another call", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(w.fresh[itemAction].count()) }},
 	{"new_action_share", 1, "share", "of its distinct calls", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(ratio(w.fresh[itemAction].count(), w.actions.count())) }},
 	{"new_services", 1, "services", "never called by this principal before", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(w.fresh[itemService].count()) }},
 	{"new_regions", 1, "regions", "never used by this principal before", "history", fromTrail, "use of forgotten regions", func(w *accessWindow) float64 { return w.own(w.fresh[itemRegion].count()) }},
 	{"new_agents", 1, "agents", "never used by this principal before", "history", fromTrail, "stolen credentials", func(w *accessWindow) float64 { return w.own(w.fresh[itemAgent].count()) }},
 	{"new_networks", 1, "networks", "from which this principal never came before", "history", fromTrail, "stolen credentials", func(w *accessWindow) float64 { return w.own(w.fresh[itemNetwork].count()) }},
 	{"new_hours", 1, "hours", "of the day in which this principal never did anything", "history", fromTrail, "stolen credentials", func(w *accessWindow) float64 { return w.own(w.fresh[itemHour].count()) }},
+	{"new_recipients", 1, "accounts", "to which this account never opened anything before", "history", fromTrail, "exfiltration, persistence", func(w *accessWindow) float64 { return w.new(w.accountFresh[itemWith].count()) }},
 	{"rarest_action_share", 1, "share", "of the principal's days on which its rarest call of the window was made before", "history", fromTrail, "all (0)", func(w *accessWindow) float64 { return w.own(w.rarest) }},
 	{"new_grave_actions", 1, "actions", "of severity 3 and 4, never called by this principal before", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(w.newGrave.count()) }},
 	{"rarest_grave_share", 1, "share", "of the principal's days on which its rarest call of severity 3 and 4 was made before", "history", fromTrail, "all (0)", func(w *accessWindow) float64 { return w.own(w.rarestGrave) }},

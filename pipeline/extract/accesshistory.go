@@ -25,6 +25,7 @@ const (
 	dimAgent   = 'u'
 	dimNetwork = 'n'
 	dimHour    = 'h' // of the day, UTC
+	dimWith    = 'w' // the account that something was opened to
 	dimKey     = 'k' // of an account: an access key that was made, with the network of who made it
 )
 
@@ -62,11 +63,23 @@ type item struct {
 }
 
 // items returns what the event is in each dimension.
-func (e *event) items() [7]item {
+func (e *event) items() [8]item {
 	return [...]item{
-		{dimDay, "day"}, {dimAction, e.call()}, {dimService, e.service}, {dimRegion, e.region}, {dimAgent, e.agent},
-		{dimNetwork, e.network()}, {dimHour, e.hour()},
+		{dimDay, "day"}, {dimAction, e.deed()}, {dimService, e.service}, {dimRegion, e.region}, {dimAgent, e.agent},
+		{dimNetwork, e.network()}, {dimHour, e.hour()}, {dimWith, e.params["with"]},
 	}
+}
+
+// deed is the call with what makes it another one: whom it opens to, that it grants
+// everything, that it switches something off.
+func (e *event) deed() string {
+	deed := e.call()
+	for _, name := range [...]string{"shared", "admin", "off", "script"} {
+		if v := e.params[name]; v != "" {
+			deed += " " + name + "=" + v
+		}
+	}
+	return deed
 }
 
 func (e *event) call() string { return e.service + ":" + e.action }
@@ -143,6 +156,9 @@ func storedEvent(key string, s *accessState) (event, error) {
 // remember adds what an event shows to the rows of its principal and account.
 func remember(rows *ledger[accessState, *accessState], e *event) error {
 	for _, i := range e.items() {
+		if i.text == "" {
+			continue
+		}
 		h := hashItem(i.text)
 		if e.principal != "" {
 			if err := rows.add(knownKey(rowPrincipal, e.principal, i.dim, h), &accessState{days: 1}); err != nil {

@@ -51,7 +51,7 @@ type accessWindow struct {
 	keyNets     map[string]items
 	instances   map[string]items
 
-	fresh, accountFresh  [7]items
+	fresh, accountFresh  [8]items
 	newGrave, newGraveAc items
 	rarest, rarestGrave  float64
 	agentKinds           [4]uint64
@@ -112,8 +112,7 @@ func (w *accessWindow) add(e *event) {
 	w.agentKinds[agentKind(e)] += e.count
 	w.credentials(e)
 	w.login(e)
-	w.sensitivity(e)
-	w.novelty(e)
+	w.novelty(e, w.sensitivity(e))
 }
 
 // pace counts per minute and per five minutes.
@@ -271,27 +270,41 @@ func (w *accessWindow) consoleNetworks() float64 {
 // grave is the severity from which on a call counts as grave.
 const grave = 3
 
-// sensitivity takes what the catalogue of calls and the rules say.
-func (w *accessWindow) sensitivity(e *event) {
+// sensitivity takes what the catalogue of calls and the rules say, and returns how
+// grave the event is: as the catalogue has it, or the gravest rule that it hits.
+func (w *accessWindow) sensitivity(e *event) (severity int) {
 	c := callOf()[e.call()]
 	if c == nil {
-		return
+		return 0
+	}
+	severity = c.Severity
+	for i := range Rules {
+		if len(Rules[i].Classes) > 0 && Rules[i].takes(e, c.Class) {
+			w.rules[i] = add64(w.rules[i], e.count)
+			severity = max(severity, Rules[i].Severity)
+		}
 	}
 	w.sensitive = add64(w.sensitive, e.count)
 	w.sensitiveActions.add(e.call())
 	w.tactics[slices.Index(accessTactics, c.Tactic)].add(e.call())
 	if !e.failed {
-		w.severityMax = max(w.severityMax, c.Severity)
+		w.severityMax = max(w.severityMax, severity)
 	}
-	if c.Severity >= grave {
+	if severity >= grave {
 		w.grave = add64(w.grave, e.count)
 		if e.failed {
 			w.graveDenied = add64(w.graveDenied, e.count)
 		} else {
-			w.graveDone.add(e.call())
+			w.graveDone.add(e.deed())
 		}
 	}
-	switch c.Class {
+	w.sweep(e, c.Class)
+	return severity
+}
+
+// sweep follows what intruders do many times over.
+func (w *accessWindow) sweep(e *event, class string) {
+	switch class {
 	case "account_listed":
 		w.listed.add(e.call())
 	case "secret_read":
@@ -308,20 +321,14 @@ func (w *accessWindow) sensitivity(e *event) {
 			w.chained = add64(w.chained, e.count)
 		}
 	}
-	for i := range Rules {
-		if len(Rules[i].Classes) > 0 && Rules[i].takes(e, c.Class) {
-			w.rules[i] = add64(w.rules[i], e.count)
-		}
-	}
 }
 
 // novelty compares the event with what was seen on earlier days.
-func (w *accessWindow) novelty(e *event) {
+func (w *accessWindow) novelty(e *event, severity int) {
 	if w.accounts == nil {
 		return
 	}
 	account := w.accounts[e.account]
-	c := callOf()[e.call()]
 	days, accountDays := w.known.active(), account.active()
 	for i, it := range e.items() {
 		if it.text == "" {
@@ -342,7 +349,7 @@ func (w *accessWindow) novelty(e *event) {
 		if days > 0 {
 			w.rarest = least(w.rarest, float64(seen)/float64(days))
 		}
-		if c != nil && c.Severity >= grave {
+		if severity >= grave {
 			if days > 0 {
 				w.rarestGrave = least(w.rarestGrave, float64(seen)/float64(days))
 			}
