@@ -97,6 +97,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 
 // flag counts and logs one event of a finding.
 func (p *Pipeline) flag(f *picket.Finding) {
+	p.deps.Metrics.Out("triage", 1)
 	p.deps.Metrics.Finding(f.Class, f.Severity.String())
 	p.deps.Log.Info("threat flagged", "stage", "triage", "uid", f.UID, "class", f.Class, "status", f.Status,
 		"confidence", f.Confidence, "entity_kind", f.Entity.Kind, "entity", f.Entity.ID)
@@ -238,7 +239,8 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 	}
 	p.deps.Metrics.Took("infer", p.deps.Now().Sub(began))
 	p.deps.Metrics.In("infer", sc.rows)
-	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)))
+	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)+len(sc.anomalies)))
+	p.deps.Metrics.In("triage", uint64(len(sc.alerts)+len(sc.anomalies)))
 	return sc, nil
 }
 

@@ -85,6 +85,7 @@ func metrics() *telemetry.Metrics {
 	m.Took("decode", 1200*time.Millisecond)
 	m.Error("extract")
 	m.Lag("vpc/60", 75*time.Second)
+	m.Lag("zeek", 73*time.Hour)
 	m.Drift("traffic/actor/60", "bytes_per_second", .31)
 	m.Drift("traffic/actor/60", "calm", .01)
 	m.Drift("traffic/actor/60", "score", .02)
@@ -141,7 +142,7 @@ func TestStatusHome(t *testing.T) {
 	got, head := page(t, status(t, &memory{findings: []picket.Finding{example()}}, m), "/", 200)
 	wantText(t, got, "decode in 1,234,567 out 1,234,000 dropped 567 mean time 1.2s", "extract in 0 out 0 dropped 0 errors 1",
 		"Findings the last 1", "high port-scan 203.0.113.9 > 99.9 % 2026-01-01 00:00:00 2026-01-01 01:00:00 Port scan by 203.0.113.9 updated",
-		"day one", "traffic/victim/60 2 columns, normal, ddos, scan", "ready yes", "lag of vpc/60 1m15s", "decode: bad time 567",
+		"day one", "traffic/victim/60 2 columns, normal, ddos, scan", "ready yes", "lag of vpc/60 1m15s", "lag of zeek 3 days", "decode: bad time 567",
 		"drift of score in traffic/victim/60 0.04", "drift of bytes_per_second in traffic/actor/60 0.31", "threshold shipped: 3 of 24 hours", "requests answered 1", "last retrain, candidate 2026-01-01 00:00:00")
 	if strings.Contains(got, "calm") || strings.Contains(got, "score in traffic/actor/60") {
 		t.Error("a feature that does not drift is shown")

@@ -172,7 +172,7 @@ func viewModel(m *picket.Model) *modelView {
 
 func viewFinding(f picket.Finding) findingView {
 	v := findingView{
-		UID: url.PathEscape(f.UID), Title: clean(f.Title), Sentence: clean(f.Sentence), Type: clean(cmp.Or(f.Type, f.Class)),
+		UID: url.PathEscape(f.UID), Title: clean(f.Title), Sentence: clean(strings.TrimPrefix(f.Sentence, f.Title+" ")), Type: clean(cmp.Or(f.Type, f.Class)),
 		Entity: clean(f.Entity.ID), Confidence: percent(f.Confidence), First: clock(f.FirstSeen), Last: clock(f.LastSeen),
 	}
 	if v.Title == "" {
@@ -305,7 +305,7 @@ func percent(p float64) string {
 	return fmt.Sprintf("%.1f %%", 100*p)
 }
 
-// seconds prints a span of time: "1.2s", "1m15s", "10m", "24h".
+// seconds prints a span of time: "1.2s", "1m15s", "10m", "24h", "3 days".
 func seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))
 	switch {
@@ -313,6 +313,8 @@ func seconds(s float64) string {
 		return d.Round(time.Microsecond).String()
 	case d < time.Minute:
 		return d.Round(time.Millisecond).String()
+	case d > 48*time.Hour:
+		return count(math.Round(d.Hours()/24)) + " days"
 	}
 	text := d.Round(time.Second).String()
 	for _, zero := range []string{"m0s", "h0m"} {
