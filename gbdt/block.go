@@ -1,5 +1,7 @@
 package gbdt
 
+import "slices"
+
 // block is the bins of some columns, row by row, as histograms read them: 16
 // columns, or 8 or fewer, in an array for each row; or up to 255 columns that are
 // mostly missing, as lists of what is there.
@@ -80,19 +82,50 @@ func (b *block) row(i int) []uint8 {
 // list returns the cells of row i of a sparse block.
 func (b *block) list(i uint32) []quartet { return b.lists[b.start[i]:b.start[i+1]] }
 
-// filler writes rows of bins in turn. The lists of sparse blocks gather in it until
-// they are moved to their places.
+// filler writes rows of bins in turn. The lists of sparse blocks gather in it.
 type filler struct {
 	b      *binned
 	search search
 	lists  [][]quartet // by block
 }
 
-func newFiller(b *binned, s search) *filler {
-	return &filler{b, s, make([][]quartet, len(b.blocks))}
+// fillRows writes the bins of all rows of m, which are the rows from first on of
+// the data. It is called for the rows in their order, and finish after the last.
+func (b *binned) fillRows(m *Matrix, first int, search search, threads int) {
+	const span = 256
+	fillers := make([]filler, (m.rows+span-1)/span)
+	parallel(len(fillers), threads, func(_, k int) {
+		fillers[k] = filler{b, search, make([][]quartet, len(b.blocks))}
+		buf := make([]float32, m.cols)
+		for i := k * span; i < min(m.rows, (k+1)*span); i++ {
+			fillers[k].fill(first+i, m.Row(i, buf))
+		}
+	})
+	for k := range b.blocks {
+		bl, more := &b.blocks[k], 0
+		for i := range fillers {
+			more += len(fillers[i].lists[k])
+		}
+		bl.lists = slices.Grow(bl.lists, more)
+		for i := range fillers {
+			bl.lists = append(bl.lists, fillers[i].lists[k]...)
+		}
+	}
 }
 
-// fill writes the bins of row i. Until move, start has how long the row's list is.
+// finish makes starts of lists of their lengths, when all rows have been filled.
+func (b *binned) finish() {
+	for k := range b.blocks {
+		if bl := &b.blocks[k]; bl.start != nil {
+			for i := range b.rows {
+				bl.start[i+1] += bl.start[i]
+			}
+			bl.lists = slices.Clip(bl.lists)
+		}
+	}
+}
+
+// fill writes the bins of row i and, for sparse blocks, how long its list is.
 func (l *filler) fill(i int, row []float32) {
 	for k := range l.b.blocks {
 		bl := &l.b.blocks[k]
@@ -127,22 +160,4 @@ func (l *filler) fillSparse(k, i int, row []float32) {
 	}
 	bl.start[i+1] = uint32(n+3) / 4
 	l.lists[k] = list
-}
-
-// move puts the lists that the fillers of all rows hold in their places.
-func (b *binned) move(fillers []*filler) {
-	for k := range b.blocks {
-		bl := &b.blocks[k]
-		if bl.start == nil {
-			continue
-		}
-		for i := range b.rows {
-			bl.start[i+1] += bl.start[i]
-		}
-		bl.lists = make([]quartet, 0, bl.start[b.rows])
-		for _, l := range fillers {
-			bl.lists = append(bl.lists, l.lists[k]...)
-			l.lists[k] = nil
-		}
-	}
 }
