@@ -20,8 +20,9 @@ const compareHeader = "| data | rows, training / test | columns | AUC, ours / th
 // text that is not there as missing.
 func runCompare(args []string) error {
 	f := flag.NewFlagSet("compare", flag.ExitOnError)
-	params := f.String("p", usual+",num_round=100,nthread=2", "parameters of both")
+	params := f.String("p", usual+",num_round=100,nthread=1", "parameters of both")
 	name := f.String("name", "", "the data's name; the training file's if empty")
+	root := f.String("root", ".", "the repository")
 	path := f.String("write", "", "file with the table whose line to replace or add")
 	f.Parse(args)
 	if f.NArg() != 2 {
@@ -36,7 +37,7 @@ func runCompare(args []string) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{dir, self}
+	b := &bench{dir, self, *root}
 	var codes codebook
 	trainX, trainY, cols, rows, err := codes.convert(f.Arg(0), filepath.Join(dir, "train"))
 	if err != nil {

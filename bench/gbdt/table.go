@@ -36,8 +36,8 @@ type trial struct {
 	check       func(b *bench, ours, theirs string) (string, error)
 }
 
-// bench is where the files are.
-type bench struct{ dir, self string }
+// bench is where the files are: those made, this command, and the repository.
+type bench struct{ dir, self, root string }
 
 const usual = "objective=binary:logistic,max_depth=6,eta=0.3"
 
@@ -209,7 +209,8 @@ func (b *bench) ours(args ...string) (figures, error) { return measured(exec.Com
 
 // theirs measures a peer.
 func (b *bench) theirs(p peer, args ...string) (figures, error) {
-	c := exec.Command(filepath.Join(".peers", p.env, "bin", "python"), append([]string{"bench/gbdt/peer.py", p.library}, args...)...)
+	python, script := filepath.Join(b.root, ".peers", p.env, "bin", "python"), filepath.Join(b.root, "bench", "gbdt", "peer.py")
+	c := exec.Command(python, append([]string{script, p.library}, args...)...)
 	if p.library == "scikit-learn" {
 		c.Env = append(os.Environ(), "OMP_NUM_THREADS=1") // it has no other switch
 	}
@@ -242,7 +243,7 @@ func runTable(args []string) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{*dir, self}
+	b := &bench{*dir, self, "."}
 	wanted := strings.Split(*only, ",")
 	for i := range trials {
 		t := &trials[i]
