@@ -3,6 +3,7 @@
 # .peers/xgb3 and .peers/xgb17, with pinned versions. Runs again for nothing.
 #
 #   sh bench/peers.sh          # for make e2e
+#   sh bench/peers.sh server   # and gunicorn beside xgboost, for bench/server.sh
 #   sh bench/peers.sh bench    # and more of xgboost, lightgbm, catboost, scikit-learn for bench/gbdt
 set -eu
 cd "$(dirname "$0")/.."
@@ -28,4 +29,7 @@ if [ "${1:-}" = bench ]; then
 	venv xgb34 --ignore-requires-python xgboost-cpu==3.4.1 numpy==2.4.6 scipy==1.17.1
 	venv xgb305 xgboost-cpu==3.0.5 numpy==2.4.6 scipy==1.17.1
 	venv others lightgbm==4.7.0 catboost==1.2.10 scikit-learn==1.9.1
+fi
+if [ "${1:-}" = server ]; then
+	venv server xgboost-cpu==3.2.0 numpy==2.4.6 scipy==1.17.1 gunicorn==27.0.1
 fi
