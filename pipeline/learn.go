@@ -120,14 +120,18 @@ const fewIncidents = 10
 // foldsFor returns how many folds a dataset of few incidents is cross-fitted in; 0
 // where there are enough for splits, or too few for anything.
 func foldsFor(set *picket.Dataset) int {
-	incidents := map[string]bool{}
+	incidents, normal := map[string]bool{}, map[string]bool{}
 	for i := range set.Examples {
-		if e := &set.Examples[i]; e.Split != "" && e.Split != picket.SplitTest && e.Class != set.Classes[0] {
+		switch e := &set.Examples[i]; {
+		case e.Split == "" || e.Split == picket.SplitTest:
+		case e.Class == set.Classes[0]:
+			normal[e.Group] = true
+		default:
 			incidents[e.Group] = true
 		}
 	}
-	if n := len(incidents); n > 1 && n < fewIncidents {
-		return min(n, 5)
+	if n := min(len(incidents), len(normal), 5); n > 1 && len(incidents) < fewIncidents {
+		return n
 	}
 	return 0
 }

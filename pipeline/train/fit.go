@@ -163,6 +163,13 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 		params["objective"], params["eval_metric"] = gbdt.MultiSoftprob, "mlogloss"
 		params["num_class"] = strconv.Itoa(len(d.Classes))
 	}
+	train, err := trainData(d, picket.SplitTrain)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Params["min_child_weight"] == "" {
+		params["min_child_weight"] = childWeight(train)
+	}
 	watched, err := trainData(d, picket.SplitValidation)
 	if err != nil {
 		return nil, nil, err
@@ -186,10 +193,6 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 	if err != nil {
 		return nil, nil, err
 	}
-	train, err := trainData(d, picket.SplitTrain)
-	if err != nil {
-		return nil, nil, err
-	}
 	model, err := gbdt.Train(ctx, p, train, options...)
 	if err != nil {
 		return nil, nil, err
@@ -199,6 +202,21 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 		model = model.Slice(0, oneError(model, watched, losses))
 	}
 	return model, params, nil
+}
+
+// childWeight is the default min_child_weight, or less where the rarest class would
+// never fill a leaf: a row adds p(1-p), a quarter of its weight at most, and half of
+// the class must be enough.
+func childWeight(d gbdt.TrainData) string {
+	least, _ := strconv.ParseFloat(Defaults()["min_child_weight"], 64)
+	weights := map[float32]float64{}
+	for i, class := range d.Labels {
+		weights[class] += float64(d.Weights[i])
+	}
+	for _, w := range weights {
+		least = min(least, w/8)
+	}
+	return strconv.FormatFloat(least, 'g', 6, 64)
 }
 
 // oneError returns the fewest rounds whose loss on the validation split is within
