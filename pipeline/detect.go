@@ -302,7 +302,7 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 		return err
 	}
 	for i := range alerts {
-		alerts[i].Port = proofs[i].Port
+		alerts[i].Port, alerts[i].Facts = proofs[i].Port, proofs[i].Facts
 		for _, peer := range proofs[i].Peers {
 			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})
 		}
@@ -347,7 +347,7 @@ func (p *Pipeline) evidence(ctx context.Context, f *picket.Finding) error {
 		return err
 	}
 	f.Evidence = proofs[0].Evidence
-	return nil
+	return p.followed(ctx, f, proofs[0])
 }
 
 // putFinding writes one event of a finding. It reports false where the same

@@ -72,6 +72,9 @@ func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Findin
 	if err := writeReasons(a.stdout, f.Reasons); err != nil {
 		return err
 	}
+	for _, fact := range f.Facts {
+		fmt.Fprintf(a.stdout, "\n%s: %s", oneLine(fact.Name), oneLine(fact.Value))
+	}
 	fmt.Fprintln(a.stdout, "\nRests on")
 	for _, e := range f.Evidence {
 		fmt.Fprintf(a.stdout, "  %s lines %d to %d, %d conversations\n", oneLine(e.Object), e.FirstLine, e.LastLine, e.Flows)

@@ -123,6 +123,7 @@ func (in *incident) finding(c Config) picket.Finding {
 		Features:   best.features(),
 		Peers:      in.largestPeers(),
 		Revision:   in.revision,
+		Facts:      best.Facts,
 	}
 	f.FirstSeen, f.LastSeen = in.seen()
 	f.Type = finerType(f.Class, row{f.Features, best.Entity.Kind, best.Port})

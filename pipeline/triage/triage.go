@@ -37,6 +37,7 @@ type Alert struct {
 	picket.Score
 	Peers []Peer             // the other sides of the window, largest first; ten are enough
 	Port  uint16             // service port of most flows; 0 if unknown; only names the type of a brute force
+	Facts []picket.Fact      // what it says in words beside its numbers
 	Key   string             // of the features object that the row came from; a newer revision's is greater
 	Usual map[string]float64 // medians of this very entity or its network, before Config.Usual; may be nil
 }

@@ -119,10 +119,13 @@ func sentence(f *picket.Finding, word func(feature string) Feature) string {
 			moved = append(moved, moving(c, word(c.Feature)))
 		}
 	}
-	if len(moved) == 0 {
-		return s
+	if len(moved) > 0 {
+		s += ": moved most by " + strings.Join(moved, ", ")
 	}
-	return s + ": moved most by " + strings.Join(moved, ", ")
+	for _, f := range f.Facts {
+		s += "; " + f.Name + " " + f.Value
+	}
+	return s
 }
 
 // when prints a range of one UTC day, to the second where it is under a minute.
