@@ -15,8 +15,8 @@ type block struct {
 }
 
 // quartet is four cells of a sparse block: a column's place in it and a bin, as
-// 256*place + bin. What is left of a row's last quartet are cells of no column, so
-// that nearly all rows have one quartet and the processor can guess how many.
+// 256*place + bin. Each row has one, its last filled up with cells of no column: so
+// nearly all rows have just one, and the processor can guess how many.
 type quartet [4]uint16
 
 // noCell is the first of four cells of no column.
@@ -146,18 +146,19 @@ func (l *filler) fill(i int, row []float32) {
 
 func (l *filler) fillSparse(k, i int, row []float32) {
 	bl := &l.b.blocks[k]
-	list, n := l.lists[k], 0
+	empty := quartet{noCell, noCell + 1, noCell + 2, noCell + 3}
+	list, n := append(l.lists[k], empty), 0
 	for j, f := range bl.columns {
 		x, to := row[f], uint8(missingBin)
 		if x == x {
-			if to = bin(&l.search[f], x); n%4 == 0 {
-				list = append(list, quartet{noCell, noCell + 1, noCell + 2, noCell + 3})
+			if to = bin(&l.search[f], x); n == 4 {
+				list, n = append(list, empty), 0
 			}
-			list[len(list)-1][n%4] = uint16(j)<<8 | uint16(to)
+			list[len(list)-1][n] = uint16(j)<<8 | uint16(to)
 			n++
 		}
 		l.b.columns[f][i] = to
 	}
-	bl.start[i+1] = uint32(n+3) / 4
+	bl.start[i+1] = uint32(len(list) - len(l.lists[k]))
 	l.lists[k] = list
 }
