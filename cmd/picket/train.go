@@ -28,6 +28,7 @@ type trainFlags struct {
 	cut, dataset                             string
 	tables, test, drop, normal, skip, params []string
 	seed                                     uint64
+	binary                                   bool
 }
 
 func (a *app) trainCommand() *cobra.Command {
@@ -64,6 +65,7 @@ raw logs; without one, a fifth of a table is held out.`,
 	flags.StringVar(&f.columns, "columns", "", "file with the table's column names, a line each, where it has no header")
 	flags.StringSliceVar(&f.normal, "normal", nil, "label values that mean normal (default: normal, benign, 0)")
 	flags.StringSliceVar(&f.skip, "skip", nil, "label values whose rows are left out")
+	flags.BoolVar(&f.binary, "binary", false, "of a table: learn normal against all the rest, which finds new kinds of attack better, and names none")
 	flags.StringVar(&f.cut, "threshold", "", "of a table: accuracy, leave-one-kind-out, or the part of normal rows that may pass, as 0.01 (default: leave-one-kind-out where there is a --test and three kinds of attack, else accuracy)")
 	flags.StringVar(&f.dataset, "dataset", "", "also write a table's split rows below this folder, as Parquet and as the CSV that XGBoost's built-in algorithm reads")
 	flags.StringSliceVar(&f.params, "param", nil, "XGBoost parameter, as eta=0.1; repeats")
@@ -171,6 +173,9 @@ func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 	options.Categories, options.Folds = table.Categories, tableFolds
 	if options.Threshold, err = f.threshold(len(set.Classes) - 1); err != nil {
 		return err
+	}
+	if f.binary {
+		set.Classes = []string{picket.ClassNormal, train.ClassAttack}
 	}
 	began := time.Now()
 	pkg, err := pipeline.Learn(ctx, []*picket.Dataset{set}, pipeline.Learning{

@@ -257,7 +257,7 @@ func trainData(d *picket.Dataset, split string) (gbdt.TrainData, error) {
 	data := gbdt.TrainData{Labels: make([]float32, len(rows)), Weights: make([]float32, len(rows))}
 	weights := make([]float64, len(d.Classes))
 	for i := range rows {
-		class := slices.Index(d.Classes, rows[i].Class)
+		class := numberOf(d.Classes, rows[i].Class)
 		if class < 0 {
 			return data, fmt.Errorf("%s row %d is of class %q, the dataset's classes are %v", split, i+1, rows[i].Class, d.Classes)
 		}
@@ -274,6 +274,18 @@ func trainData(d *picket.Dataset, split string) (gbdt.TrainData, error) {
 	}
 	data.X = gbdt.NewDense(values, len(rows), cols)
 	return data, nil
+}
+
+// ClassAttack stands for every class but normal in a dataset of two classes.
+const ClassAttack = "attack"
+
+// numberOf returns the place of a class among those of a dataset, or -1. Beside
+// ClassAttack any class but normal has its place.
+func numberOf(classes []string, class string) int {
+	if len(classes) == 2 && classes[1] == ClassAttack && class != classes[0] {
+		return 1
+	}
+	return slices.Index(classes, class)
 }
 
 // balanced returns a factor for each class, the square root of how much rarer
