@@ -14,6 +14,8 @@ type Config struct {
 	Debounce        time.Duration `json:"debounce" yaml:"debounce"`                   // parts are closed over when none has arrived for this long
 	AlertsPerDay    float64       `json:"alerts_per_day" yaml:"alerts_per_day"`       // the alert budget, once a site has 24 h of scores; 0 is none
 	AnomaliesPerDay float64       `json:"anomalies_per_day" yaml:"anomalies_per_day"` // findings of the baseline, once it has learned 24 h; 0 is no baseline
+	Brands          string        `json:"brands" yaml:"brands"`                       // file of protected names of one's own; see extract.ReadBrands
+	AllowedNames    string        `json:"allowed_names" yaml:"allowed_names"`         // file of names that are no findings, nor what is below them
 	Suppress        []triage.Rule `json:"suppress" yaml:"suppress"`                   // findings that nobody wants to see, until the rule expires
 }
 

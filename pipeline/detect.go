@@ -67,6 +67,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	if err != nil {
 		return err
 	}
+	alerts = p.allow(alerts)
 	d.Rows, d.Alerts = rows, len(alerts)
 	if d.Budget, err = p.Budget(ctx, model, scorer, day); err != nil {
 		return err
@@ -79,10 +80,11 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Usual: usuals(model), Cut: d.Budget.Cut,
 		Anomalies: int(p.cfg.AnomaliesPerDay),
 	})
-	for _, f := range triage.Diff(prev, next) {
-		if err := p.evidence(ctx, &f); err != nil {
-			return fmt.Errorf("evidence of %s: %w", f.UID, err)
-		}
+	events := triage.Diff(prev, next)
+	if err := p.evidence(ctx, events); err != nil {
+		return fmt.Errorf("evidence: %w", err)
+	}
+	for _, f := range events {
 		put, err := p.putFinding(ctx, day, &f)
 		if err != nil {
 			return err
@@ -303,6 +305,9 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 	}
 	for i := range alerts {
 		alerts[i].Port, alerts[i].Facts = proofs[i].Port, proofs[i].Facts
+		if alerts[i].Entity.Kind == picket.KindName {
+			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, p.brands()), proofs[i].Facts)
+		}
 		for _, peer := range proofs[i].Peers {
 			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})
 		}
@@ -337,17 +342,33 @@ func windowSlot(w picket.Window) slot {
 	return s
 }
 
-// evidence says which lines of which objects a finding rests on.
-func (p *Pipeline) evidence(ctx context.Context, f *picket.Finding) error {
-	if f.Status == picket.StatusClosed {
-		return nil
+// evidence says which lines of which objects findings rest on, in one reading of
+// each slot.
+func (p *Pipeline) evidence(ctx context.Context, findings []picket.Finding) error {
+	bySlot := map[slot][]*picket.Finding{}
+	for i := range findings {
+		if f := &findings[i]; f.Status != picket.StatusClosed {
+			s := windowSlot(f.Window())
+			bySlot[s] = append(bySlot[s], f)
+		}
 	}
-	proofs, err := p.proofs(ctx, windowSlot(f.Window()), []picket.Window{f.Window()}, 0)
-	if err != nil {
-		return err
+	for _, s := range slices.SortedFunc(maps.Keys(bySlot), compareSlots) {
+		windows := make([]picket.Window, len(bySlot[s]))
+		for i, f := range bySlot[s] {
+			windows[i] = f.Window()
+		}
+		proofs, err := p.proofs(ctx, s, windows, 0)
+		if err != nil {
+			return err
+		}
+		for i, f := range bySlot[s] {
+			f.Evidence = proofs[i].Evidence
+			if err := p.followed(ctx, f, proofs[i]); err != nil {
+				return err
+			}
+		}
 	}
-	f.Evidence = proofs[0].Evidence
-	return p.followed(ctx, f, proofs[0])
+	return nil
 }
 
 // putFinding writes one event of a finding. It reports false where the same

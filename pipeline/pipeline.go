@@ -38,6 +38,7 @@ type Pipeline struct {
 	cfg   Config
 	deps  Deps
 	hits  hitCache
+	lists lists
 	pasts pastCache
 	usual baselineCache
 }

@@ -63,6 +63,8 @@ var table = []setting{
 	span("retrain_rest", "drift starts no retrain for so long after the last run", func(s *settings) *time.Duration { return &s.RetrainRest }),
 	span("pipeline.lateness", "a window is final this long after its end", func(s *settings) *time.Duration { return &s.Pipeline.Lateness }),
 	span("pipeline.debounce", "parts are closed over when none has arrived for this long", func(s *settings) *time.Duration { return &s.Pipeline.Debounce }),
+	text("pipeline.brands", "file of names of one's own that nobody may imitate: a word and its domains a line", func(s *settings) *string { return &s.Pipeline.Brands }),
+	text("pipeline.allowed_names", "file of names, one a line, that are no findings, nor what is below them", func(s *settings) *string { return &s.Pipeline.AllowedNames }),
 	{"pipeline.max_entities", "actors, and victims, of a window that keep a row of their own",
 		func(s *settings, v string) error { return parseInto(&s.Pipeline.MaxEntities, v, strconv.Atoi) },
 		func(s *settings) string { return strconv.Itoa(s.Pipeline.MaxEntities) }},

@@ -361,8 +361,7 @@ func FuzzParseName(f *testing.F) {
 				t.Errorf("%q: %s is %v", text, nameSchema().Names[i], v)
 			}
 		}
-		c := &nameProof{}
-		c.facts(n.Host, DefaultBrands())
+		NameFacts(n.Host, DefaultBrands())
 	})
 }
 

@@ -8,31 +8,34 @@ import (
 	"picket"
 )
 
-// facts says in words what a finding on the name tells beside its numbers: whom it
-// imitates, what it looks like, when it was asked for and where it led.
-func (c *nameProof) facts(host string, brands *Brands) []picket.Fact {
+// NameFacts says in words what a name tells by itself: whom it imitates, what it
+// looks like, who gave it.
+func NameFacts(host string, brands *Brands) []picket.Fact {
 	n, err := ParseName(host)
 	if err != nil {
 		return nil
 	}
 	var facts []picket.Fact
-	add := func(name, format string, args ...any) {
-		facts = append(facts, picket.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
-	}
 	if m := brands.imitated(n); m.word != "" && !m.own && m.telling() {
-		add("imitates", "%s%s", m.word, brands.domainOf(m.at))
+		facts = append(facts, picket.Fact{Name: "imitates", Value: m.word + brands.domainOf(m.at)})
 	}
 	if plain := plainName(n); plain != "" && strings.Contains(host, "xn--") {
-		add("reads", "%s in plain letters", plain)
+		facts = append(facts, picket.Fact{Name: "reads", Value: plain + " in plain letters"})
 	}
 	if n.Hosting != "" {
-		add("hosted by", "%s, which gives names to anybody", n.Hosting)
+		facts = append(facts, picket.Fact{Name: "hosted by", Value: n.Hosting + ", which gives names to anybody"})
 	}
-	if c.sum.lookups() > c.sum.via[3] { // a list does not say when
-		add("first asked", "%s", time.Unix(0, c.sum.first).UTC().Format("2006-01-02 15:04:05 UTC"))
+	return facts
+}
+
+// facts says when the name was asked for and where it led. A list does not say.
+func (c *nameProof) facts() []picket.Fact {
+	var facts []picket.Fact
+	if c.sum.lookups() > c.sum.via[3] {
+		facts = append(facts, picket.Fact{Name: "first asked", Value: time.Unix(0, c.sum.first).UTC().Format("2006-01-02 15:04:05 UTC")})
 	}
 	if len(c.sum.answers) > 0 {
-		add("led to", "%s", strings.Trim(fmt.Sprint(c.sum.answers), "[]"))
+		facts = append(facts, picket.Fact{Name: "led to", Value: strings.Trim(fmt.Sprint(c.sum.answers), "[]")})
 	}
 	return facts
 }

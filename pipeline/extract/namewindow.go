@@ -187,7 +187,7 @@ func NameProofs(ctx context.Context, parts []Part, windows []picket.Window, _ in
 	}
 	proofs := make([]Proof, len(windows))
 	for i, c := range all {
-		proofs[i] = c.proof(windows[i].Entity.ID)
+		proofs[i] = c.proof()
 	}
 	return proofs, nil
 }
@@ -214,7 +214,7 @@ func (c *nameProof) take(p *Part, client netip.Addr, s *nameState) {
 	e.Flows += s.lookups()
 }
 
-func (c *nameProof) proof(host string) Proof {
+func (c *nameProof) proof() Proof {
 	slices.SortFunc(c.evidence, func(a, b picket.Evidence) int {
 		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Version, b.Version))
 	})
@@ -225,5 +225,5 @@ func (c *nameProof) proof(host string) Proof {
 	for _, a := range order[:min(len(order), maxPeers)] {
 		peers = append(peers, Peer{ID: a.String(), Flows: c.clients[a]})
 	}
-	return Proof{Evidence: c.evidence, Peers: peers, Answers: c.sum.answers, Facts: c.facts(host, DefaultBrands())}
+	return Proof{Evidence: c.evidence, Peers: peers, Answers: c.sum.answers, Facts: c.facts()}
 }
