@@ -19,7 +19,7 @@ func (a *app) detectCommand() *cobra.Command {
 	var perDay, anomalies float64
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
-		Long: `Reads raw network logs (VPC Flow Logs, Zeek conn, pcap and pcapng; plain, gzip or
+		Long: `Reads raw logs (flows, packets, names, logins and API calls; plain, gzip or
 zstd; "-" is stdin) and prints findings: who did what to whom, when, how sure
 Picket is and why. Everything over the shipped thresholds is told, unless
 --alerts-per-day says otherwise. Nothing leaves this machine, and nothing is written
