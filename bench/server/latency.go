@@ -128,16 +128,15 @@ func drop(ctx context.Context, path, folder, name, actor string) (time.Duration,
 // scanner is who scans in the large object.
 const scanner = "203.0.113.99"
 
-// large writes one gzip object of a busy network and a scan, and returns its path
-// and how many records it has.
+// large writes one gzip object of a busy network, and a scan in its middle, and
+// returns its path and how many records it has.
 func (b *bench) large(ctx context.Context) (string, int, error) {
-	script, err := simulate.ParseScript(strings.NewReader(fmt.Sprintf(`
+	script, err := simulate.ParseScript(strings.NewReader(`
 		seed 1
 		start 2026-03-02T09:00:00Z
 		duration 10m
-		network 10.0.0.0/14 hosts 2000 servers 60 iot 40 cloud
-		from 00:00:00 for 10m benign office level 8
-		at 00:02:00 for 4m scan syn strength 2 from %s to web1`, scanner)))
+		network 10.0.0.0/14 hosts 4000 servers 120 iot 80 cloud
+		from 00:00:00 for 10m benign office level 6`))
 	if err != nil {
 		return "", 0, err
 	}
@@ -149,6 +148,8 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 	defer f.Close()
 	z := gzip.NewWriter(f)
 	records := 0
+	scan := scanLog(script.Start.Add(4*time.Minute), scanner, "10.0.0.6", 200)
+	_, scan, _ = bytes.Cut(scan, []byte("\n")) // without its header
 	add := func(body []byte) error {
 		r, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil {
@@ -164,7 +165,9 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 			if at, _ := f.Seek(0, io.SeekCurrent); len(line) == 0 || at >= largeSize {
 				return nil
 			}
-			records++
+			if records++; records == 1_000_000 {
+				z.Write(scan)
+			}
 			if _, err = z.Write(line); err != nil {
 				return err
 			}
