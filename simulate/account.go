@@ -191,3 +191,38 @@ func (m *member) identity(b *bytes.Buffer, account string, c *apiCall) {
 			mix(m.seed), c.session, account, m.name, c.session, account, c.key, m.arn, m.name, c.mfa)
 	}
 }
+
+// AccountPrincipal is somebody who works in an account, as its log has them.
+type AccountPrincipal struct {
+	ARN      string // as picket.Access.Principal
+	Kind     string // "user", "role", "root", "service"
+	Name     string
+	Account  string
+	Identity string // userIdentity, JSON
+	IP       string // where they mostly come from
+	Agent    string // and with what
+	Region   string
+	Machine  bool // a machine's role
+}
+
+// Principals are those who work in the account from its first day on.
+func (a *Account) Principals() []AccountPrincipal {
+	var all []AccountPrincipal
+	s := newStaff(a)
+	for _, m := range s.members {
+		if m.from > 0 {
+			continue
+		}
+		if m.kind == "role" && m.key == "" {
+			m.key = "ASIA0000000000000000"
+		}
+		c := apiCall{key: m.key, session: m.session}
+		var b bytes.Buffer
+		m.identity(&b, s.id, &c)
+		all = append(all, AccountPrincipal{ARN: m.arn, Kind: m.kind, Name: m.name, Account: s.id, Identity: b.String(), IP: m.ips[0], Agent: m.agents[0], Region: m.regions[0], Machine: m.machine()})
+	}
+	return all
+}
+
+// machine reports whether the member is a machine: the session has its id.
+func (m *member) machine() bool { return len(m.session) == 19 && strings.HasPrefix(m.session, "i-") }

@@ -141,13 +141,12 @@ func (s *staff) intruderSteps(d dice, c apiCall, at, last int64, gap span, text 
 func (s *staff) victim(d dice, as string, day int) *member {
 	var fit []*member
 	for _, m := range s.members {
-		machine := len(m.session) == 19 && m.session[:2] == "i-"
 		ok := m.kind == "user" || m.kind == "role"
 		switch as {
 		case "user":
 			ok = m.kind == "user"
 		case "machine":
-			ok = machine
+			ok = m.machine()
 		}
 		if ok && m.from < day {
 			fit = append(fit, m)
