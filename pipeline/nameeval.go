@@ -2,9 +2,12 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 
 	"picket"
+	"picket/pipeline/extract"
 	"picket/pipeline/train"
 )
 
@@ -15,6 +18,7 @@ type NameFigure struct {
 	Positives, Negatives    int
 	AUC, Recall1, Recall01  float64 // at 1 % and at 0.1 % false positives against these harmless names
 	RecallAtCut, FalseAtCut float64 // at the threshold that ships
+	Accuracy                float64 // of WithinSource alone
 }
 
 // NameScores are the test names with their margins.
@@ -99,4 +103,73 @@ func passing(values []float64, cut float64) float64 {
 		}
 	}
 	return float64(n) / float64(len(values))
+}
+
+// WithinSource trains and tests on one list that has both classes, a host once and
+// every registrable domain on one side. It says how much of a figure is the list's
+// own habits: a booster that is used elsewhere has nothing of it.
+func WithinSource(ctx context.Context, listed []train.ListedName, source string, r NameRecipe, o train.Options) (NameFigure, error) {
+	var all []NameExample
+	seen := map[string]bool{}
+	for _, l := range listed {
+		n, err := extract.ParseName(l.Text)
+		if l.Source != source || err != nil || seen[n.Host] {
+			continue
+		}
+		seen[n.Host] = true
+		e := NameExample{Name: n, Source: source, Phishing: l.Phishing, Weight: 1, Split: picket.SplitTest}
+		switch dice := hash01(n.Registrable, r.Seed); {
+		case dice < 0.6:
+			e.Split = picket.SplitTrain
+		case dice < 0.7:
+			e.Split = picket.SplitCalibration
+		case dice < 0.8:
+			e.Split = picket.SplitValidation
+		}
+		all = append(all, e)
+	}
+	if len(all) == 0 {
+		return NameFigure{}, fmt.Errorf("no names of %s", source)
+	}
+	set := NameDataset(all, LearnLexicon(TrainPart(all), r.Seed), r)
+	o.Seed = r.Seed
+	fitted, err := train.Fit(ctx, set, o)
+	if err != nil {
+		return NameFigure{}, err
+	}
+	tuned, err := ScoreNames(all, set, fitted, picket.SplitValidation)
+	if err != nil {
+		return NameFigure{}, err
+	}
+	tested, err := ScoreNames(all, set, fitted, picket.SplitTest)
+	if err != nil {
+		return NameFigure{}, err
+	}
+	every := func(*NameExample) bool { return true }
+	f := tested.Figure(source, source, every, every)
+	f.Accuracy = tested.accuracy(tuned.bestCut())
+	return f, nil
+}
+
+// bestCut is the cut that most names are on the right side of.
+func (s *NameScores) bestCut() float64 {
+	order := slices.Sorted(slices.Values(s.Margins))
+	best, cut := 0.0, 0.0
+	for k := range 200 {
+		at := order[k*(len(order)-1)/199]
+		if a := s.accuracy(at); a > best {
+			best, cut = a, at
+		}
+	}
+	return cut
+}
+
+func (s *NameScores) accuracy(cut float64) float64 {
+	right := 0
+	for i := range s.Examples {
+		if s.Examples[i].Phishing == (s.Margins[i] >= cut) {
+			right++
+		}
+	}
+	return float64(right) / float64(len(s.Examples))
 }

@@ -196,7 +196,7 @@ func Forge(all []NameExample, r NameRecipe) []NameExample {
 	var out []NameExample
 	for i, split := range splitOrder[:3] {
 		rng := rand.New(rand.NewPCG(r.Seed, uint64(i)))
-		for _, e := range append(forgeBrands(all, r, split, rng), forgeForms(all, split, rng)...) {
+		for _, e := range append(forgeBrands(all, r, split, rng), forgeForms(all, r.Brands, split, rng)...) {
 			if !seen[e.Host] {
 				seen[e.Host] = true
 				out = append(out, e)
@@ -208,10 +208,14 @@ func Forge(all []NameExample, r NameRecipe) []NameExample {
 
 // forger knows the suffixes that the training part met.
 func forger(all []NameExample, phishing bool, rng *rand.Rand) *train.Forger {
-	f := &train.Forger{Words: extract.CredentialWords(), Rand: rng}
+	f := &train.Forger{Words: extract.CredentialWords(), Glyphs: extract.Glyphs(), Rand: rng}
+	f.Services = slices.Concat(services, f.Words)
 	hosts := map[string]bool{}
 	for i := range all {
 		if e := &all[i]; e.Split == picket.SplitTrain {
+			if !e.Phishing && e.Sub == "" && len(e.Label) < 10 && strings.Trim(e.Label, "abcdefghijklmnopqrstuvwxyz") == "" {
+				f.Others = append(f.Others, e.Label)
+			}
 			if e.Hosting != "" {
 				hosts[e.Hosting] = true
 			} else if e.Phishing == phishing {
@@ -222,6 +226,13 @@ func forger(all []NameExample, phishing bool, rng *rand.Rand) *train.Forger {
 	f.Hosts = slices.Sorted(maps.Keys(hosts))
 	return f
 }
+
+// services are what hosts are commonly called by what they do.
+var services = strings.Fields(`mail webmail smtp imap pop pop3 mx autodiscover owa exchange login sso auth id idp oauth account accounts my
+	portal secure vpn remote gateway ssl www2 web m mobile app apps api api2 rest graphql cdn static assets img images media video files download
+	upload docs wiki help support status blog news shop store pay billing checkout dev staging test beta demo git ci jira confluence intranet
+	extranet crm erp hr jobs careers forum community events analytics metrics stats tracking ads data db sql ftp sftp ntp dns ns1 ns2 proxy cloud
+	drive calendar chat meet voice search maps payments partner partners admin console dashboard panel cpanel server host node edge cache lb`)
 
 func forgeBrands(all []NameExample, r NameRecipe, split string, rng *rand.Rand) []NameExample {
 	f := forger(all, true, rng)
@@ -250,9 +261,10 @@ func forgeBrands(all []NameExample, r NameRecipe, split string, rng *rand.Rand) 
 }
 
 // forgeForms makes harmless names as resolvers see them.
-func forgeForms(all []NameExample, split string, rng *rand.Rand) []NameExample {
+func forgeForms(all []NameExample, brands *extract.Brands, split string, rng *rand.Rand) []NameExample {
 	f := forger(all, false, rng)
-	var subs, domains, labels []string
+	var subs []string
+	var domains []extract.Name
 	for i := range all {
 		e := &all[i]
 		if e.Phishing || e.Split != split {
@@ -261,7 +273,7 @@ func forgeForms(all []NameExample, split string, rng *rand.Rand) []NameExample {
 		if e.Sub != "" && e.Sub != "www" {
 			subs = append(subs, e.Sub)
 		} else if e.Hosting == "" {
-			domains, labels = append(domains, e.Registrable), append(labels, e.Label)
+			domains = append(domains, e.Name)
 		}
 	}
 	if len(subs) == 0 || len(domains) == 0 || len(f.Hosts) == 0 {
@@ -270,19 +282,27 @@ func forgeForms(all []NameExample, split string, rng *rand.Rand) []NameExample {
 	var out []NameExample
 	add := func(host string, weight float64) {
 		if n, err := extract.ParseName(host); err == nil {
-			out = append(out, NameExample{Name: n, Source: sourceForms, Split: split, Weight: weight})
+			out = append(out, NameExample{Name: n, Source: sourceForms, Owned: brands.Own(n), Split: split, Weight: weight})
 		}
 	}
-	for i, d := range domains {
+	for _, d := range domains {
 		switch rng.IntN(8) {
-		case 0, 1, 2:
-			add(subs[rng.IntN(len(subs))]+"."+d, 0.7)
-		case 3:
-			add("www."+d, 0.5)
+		case 0, 1:
+			add(subs[rng.IntN(len(subs))]+"."+d.Registrable, 0.7)
+		case 2, 3:
+			add(f.Service()+"."+d.Registrable, 0.7)
 		case 4:
-			add(f.Machine()+"."+d, 0.7)
+			add("www."+d.Registrable, 0.5)
 		case 5:
-			add(labels[i]+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.5)
+			add(f.Machine()+"."+d.Registrable, 0.7)
+		case 6:
+			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.5)
+		}
+	}
+	for _, d := range domains { // whoever is imitated has the most to log in to
+		if brands.Own(d) {
+			add(f.Service()+"."+d.Registrable, 0.7)
+			add(f.Service()+"."+d.Registrable, 0.7)
 		}
 	}
 	return out
@@ -343,6 +363,7 @@ func NameDataset(all []NameExample, lexicon *extract.Lexicon, r NameRecipe) *pic
 		rest := slices.DeleteFunc(slices.Clone(part), func(e *NameExample) bool { return fold(e) == k })
 		lexicons[k] = LearnLexicon(rest, r.Seed)
 	}
+	tempered := r.temper(all)
 	d := &picket.Dataset{
 		Booster: picket.BoosterID{Detector: picket.DetectorPhishing, Kind: picket.KindName},
 		Schema:  extract.Schema(picket.KindName), Classes: picket.ClassesOf(picket.DetectorPhishing),
@@ -362,10 +383,32 @@ func NameDataset(all []NameExample, lexicon *extract.Lexicon, r NameRecipe) *pic
 				Window: picket.Window{Entity: picket.Entity{Kind: picket.KindName, ID: e.Host}, Source: picket.SourceNames},
 				Values: extract.NameRow(e.Name, by, r.Brands),
 			},
-			Class: class, Group: e.Registrable, Split: e.Split, Weight: e.Weight,
+			Class: class, Group: e.Registrable, Split: e.Split, Weight: e.Weight * tempered(e),
 		})
 	}
 	return d
+}
+
+// phishingShare is how many of a hundred names phish where probabilities are
+// calibrated: more than in any office, far fewer than in the lists.
+const phishingShare = 0.01
+
+// temper returns what the names of the calibration split weigh besides, so that
+// phishingShare of them phish.
+func (r *NameRecipe) temper(all []NameExample) func(*NameExample) float64 {
+	var total [2]float64
+	for i := range all {
+		if e := &all[i]; e.Split == picket.SplitCalibration {
+			total[b2i(e.Phishing)] += e.Weight
+		}
+	}
+	factor := phishingShare / (1 - phishingShare) * total[0] / max(total[1], 1e-9)
+	return func(e *NameExample) float64 {
+		if e.Split == picket.SplitCalibration && e.Phishing {
+			return factor
+		}
+		return 1
+	}
 }
 
 // OwnedDomains returns, one line for each brand, the domains that a list of names

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -18,9 +19,11 @@ import (
 // of thousands of names a day.
 const nameBudget = 0.001
 
-// nameParams are those of the trees over names: deeper than those over flows, of
-// which there are fewer.
-var nameParams = map[string]string{"max_depth": "6", "num_round": "300", "eta": "0.1", "early_stopping_rounds": "15"}
+// nameParams are those of the trees over names, chosen on the validation split:
+// deeper than those over flows, and never stopped early, since more rounds cost
+// nothing there and find more of the look-alikes (recall at 1 % of them .79 after 60
+// rounds, .87 after 300).
+var nameParams = map[string]string{"max_depth": "6", "num_round": "300", "eta": "0.1", "early_stopping_rounds": "0"}
 
 // namesRun is what "picket model names" is asked to do.
 type namesRun struct {
@@ -90,7 +93,7 @@ func (a *app) runNames(c *cobra.Command, r namesRun) error {
 	if err != nil {
 		return err
 	}
-	if err := a.nameFigures(r, scores); err != nil {
+	if err := a.nameFigures(c.Context(), r, scores, listed, recipe); err != nil {
 		return err
 	}
 	return a.writeNames(r, pkg)
@@ -102,9 +105,20 @@ const ownedHeader = `# Domains of protected names beside those of brands.txt: th
 
 func writeFile(path string, body []byte) error { return os.WriteFile(path, body, 0o644) }
 
-func (a *app) nameFigures(r namesRun, s *pipeline.NameScores) error {
+// nameFigures writes the table of the booster and, after it, what a booster reaches
+// that knows the source that it is tested on.
+func (a *app) nameFigures(ctx context.Context, r namesRun, s *pipeline.NameScores, listed []train.ListedName, recipe pipeline.NameRecipe) error {
 	var table bytes.Buffer
 	nameTable(&table, s)
+	fmt.Fprintln(&table, "\n| within one source | hosts | AUC | accuracy |\n|---|---|---|---|")
+	for _, source := range []string{train.SourcePDD, train.SourceHannousse} {
+		f, err := pipeline.WithinSource(ctx, listed, source, recipe, train.Options{Params: nameParams})
+		if err != nil {
+			a.say("%s: %v", source, err)
+			continue
+		}
+		fmt.Fprintf(&table, "| %s, split by domain | %d, %d | %.3f | %.2f %% |\n", source, f.Positives, f.Negatives, f.AUC, 100*f.Accuracy)
+	}
 	if r.figures != "" {
 		return writeFile(r.figures, table.Bytes())
 	}
@@ -148,7 +162,8 @@ func nameCard() train.CardFacts {
 			"OpenDNS top and random domains (public domain), the .gov registry and zone (CC0), v2fly/domain-list-community (MIT), 60 % of the domains of each",
 			"look-alikes of brands, and harmless names with something below them, made by this project",
 		},
-		Purpose: "First findings on names from day one.",
+		Evidence: train.RealToReal,
+		Purpose:  "First findings on names from day one.",
 		Caveats: "Phishing on a domain that was broken into, or on a page of a big host, is not seen in the name. The lists lean to Japan and to digital money. What it finds elsewhere is in docs/evaluation.md.",
 	}
 }

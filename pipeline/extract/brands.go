@@ -271,5 +271,15 @@ func (b *Brands) Len() int { return len(b.list) }
 // Own reports whether a name's domain belongs to a brand.
 func (b *Brands) Own(n Name) bool { return len(b.owners[n.Registrable]) > 0 }
 
+// Glyphs returns the letters of other scripts that look like an ASCII letter or
+// digit, in order (UTS #39).
+func Glyphs() map[byte][]rune {
+	m := map[byte][]rune{}
+	for _, r := range slices.Sorted(maps.Keys(confusables())) {
+		m[confusables()[r]] = append(m[confusables()[r]], r)
+	}
+	return m
+}
+
 // CredentialWords returns the words that ask for credentials or money, in order.
 func CredentialWords() []string { return slices.Sorted(maps.Keys(credentialWords())) }

@@ -10,9 +10,12 @@ import (
 // show: a typing error, letters that look alike, the brand joined with words,
 // below another domain, under another suffix, with a host of many.
 type Forger struct {
-	Words    []string // that names are joined with
-	Suffixes []string // of registries, as often as they are met
-	Hosts    []string // suffixes of hosts of many
+	Words    []string        // that names are joined with: those that ask for credentials,
+	Others   []string        // and any others
+	Services []string        // what people call hosts below a domain
+	Glyphs   map[byte][]rune // letters of other scripts that look like a letter
+	Suffixes []string        // of registries, as often as they are met
+	Hosts    []string        // suffixes of hosts of many
 	Rand     *rand.Rand
 }
 
@@ -68,10 +71,41 @@ func (f *Forger) typo(word string) string {
 	return word[:i] + string(letters[f.Rand.IntN(len(letters))]) + word[i:]
 }
 
+// word is what names are joined with.
+func (f *Forger) word() string {
+	if len(f.Others) > 0 && f.Rand.IntN(3) == 0 {
+		return f.pick(f.Others)
+	}
+	return f.pick(f.Words)
+}
+
+// Service is what people call a host: by what it does, of a large network also by
+// where it is.
+func (f *Forger) Service() string {
+	s := f.pick(f.Services)
+	switch f.Rand.IntN(6) {
+	case 0:
+		s += "-" + f.pick([]string{"eu", "us", "de", "jp", "prod", "dev", "test", "new", "beta"})
+	case 1:
+		s = f.pick(f.Services) + "." + s
+	case 2:
+		s += fmt.Sprint(1 + f.Rand.IntN(9))
+	}
+	return s
+}
+
 // alike are the glyphs of keyboards that look like letters.
 var alike = map[byte]string{'o': "0", 'l': "1", 'i': "1", 'e': "3", 'a': "4", 's': "5", 'm': "rn", 'w': "vv", 't': "7"}
 
 func (f *Forger) glyphs(word string) string {
+	if len(f.Glyphs) > 0 && f.Rand.IntN(3) == 0 {
+		for range 8 {
+			i := f.Rand.IntN(len(word))
+			if like := f.Glyphs[word[i]]; len(like) > 0 {
+				return word[:i] + string(like[f.Rand.IntN(len(like))]) + word[i+1:]
+			}
+		}
+	}
 	for range 8 {
 		i := f.Rand.IntN(len(word))
 		if glyph, ok := alike[word[i]]; ok {
@@ -83,9 +117,9 @@ func (f *Forger) glyphs(word string) string {
 
 // joined puts words and numbers around a word.
 func (f *Forger) joined(word string) string {
-	parts := []string{word, f.pick(f.Words)}
+	parts := []string{word, f.word()}
 	if f.Rand.IntN(3) == 0 {
-		parts = append(parts, f.pick(f.Words))
+		parts = append(parts, f.word())
 	}
 	if f.Rand.IntN(5) == 0 {
 		parts = append(parts, fmt.Sprint(f.Rand.IntN(1000)))
