@@ -119,14 +119,15 @@ func intrusionLabels(truths []simulate.AccountTruth) accessLabels {
 	}
 }
 
-// Least guesses in a window that make it an attack: fewer are what people do too.
+// Least guesses in a window that make it an attack of a source, and at a user. Less
+// than half of that is what people do too, and what nobody wants to hear of.
 const (
 	leastGuesses       = 6
 	leastGuessesAtUser = 12
 )
 
-// guessLabels calls a window an attack that holds enough guesses, and leaves out
-// those with fewer.
+// guessLabels calls a window an attack that holds enough guesses, normal if it holds
+// few, and leaves out those in between.
 func guessLabels(truths []simulate.LoginTruth) accessLabels {
 	by := map[picket.Entity]*simulate.LoginTruth{}
 	for i := range truths {
@@ -144,7 +145,7 @@ func guessLabels(truths []simulate.LoginTruth) accessLabels {
 			least = leastGuessesAtUser
 		}
 		switch n := last - first; {
-		case n == 0:
+		case 2*n < least:
 			return picket.ClassNormal, ""
 		case n < least:
 			return "", ""

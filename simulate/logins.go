@@ -159,9 +159,14 @@ func (p *loginPlay) logIn(d dice, at int64, host int, user, ip string, byKey boo
 		p.say(at, host, "Failed password for %s from %s port %d ssh2", user, ip, port)
 		at += int64(d.in(span{3, 20}))
 	}
-	if d.chance(clumsy / 8) { // has forgotten it altogether
-		for range 2 + d.IntN(6) {
-			p.say(at, host, "Failed password for %s from %s port %d ssh2", user, ip, port)
+	if d.chance(clumsy / 3) { // has forgotten it, or mistypes the name, and gives up
+		name := user
+		if d.chance(0.3) {
+			name = "invalid user " + user + "e"
+			p.say(at, host, "Invalid user %se from %s port %d", user, ip, port)
+		}
+		for range 1 + d.rank(6) {
+			p.say(at, host, "Failed password for %s from %s port %d ssh2", name, ip, port)
 			at += int64(d.in(span{4, 40}))
 		}
 		return
