@@ -160,7 +160,7 @@ func (c *hitCache) put(k hitKey, s scored) {
 }
 
 // keep forgets what belongs to superseded revisions of the slots in newest, and
-// what is more than a day older than they are.
+// what is so much older that no cut of theirs rests on it.
 func (c *hitCache) keep(newest map[slot]string) {
 	oldest := int64(math.MaxInt64)
 	for s := range newest {
@@ -170,7 +170,7 @@ func (c *hitCache) keep(newest map[slot]string) {
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.byKey, func(k hitKey, _ scored) bool {
 		s, _, err := featuresSlot(k.key)
-		return err != nil || newest[s] != "" && newest[s] != k.key || s.Start < oldest-2*picket.Day
+		return err != nil || newest[s] != "" && newest[s] != k.key || s.Start < oldest-budgetDays*picket.Day
 	})
 }
 
