@@ -3,10 +3,11 @@
 
 GO      ?= go
 DATA    ?=
+MINUTES ?= 5
 BIN     := bin/picket
 SOURCES := $(shell find . -name '*.go' -not -path './.peers/*') go.mod go.sum
 
-.PHONY: help demo build test e2e bench fuzz model evaluation life clean
+.PHONY: help demo build test e2e bench soak fuzz model evaluation life clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +26,12 @@ test: ## vet, staticcheck, and every fast test, with the race detector where the
 e2e: ## what is slow or needs peers: kill test, real XGBoost
 	@bench/e2e.sh
 
-bench: ## Go micro-benchmarks of reading, windows, trees and the endpoint, for benchstat
+bench: build ## Go micro-benchmarks for benchstat; then the endpoint beside gunicorn, and from an object to its finding
 	@bench/bench.sh
+	@bench/server.sh
+
+soak: build ## picket up under a steady feed for MINUTES (5): does memory, or anything else, grow?
+	@$(GO) run ./bench/server soak -for $(MINUTES)m -write docs/benchmarks.md
 
 fuzz: ## fuzz every parser; FUZZTIME=10m by default
 	@bench/fuzz.sh

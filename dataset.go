@@ -26,7 +26,7 @@ func ClassesOf(detector string) []string {
 	case DetectorTraffic:
 		return TrafficClasses()
 	case DetectorAccess:
-		return []string{ClassNormal, ClassAccess}
+		return []string{ClassNormal, ClassAccess, ClassBruteforce} // guesses are seen in logs of logins alone
 	case DetectorPhishing:
 		return []string{ClassNormal, ClassPhishing}
 	}

@@ -55,6 +55,9 @@ type Finding struct {
 	Reasons    []Contribution     // most moving first
 	Features   map[string]float64 // the row behind the confidence; missing ones left out
 	Peers      []string           // the other side: the largest first, at most 10
+	Network    string             // that a carpet flood covers, "192.0.2.0/24"; "" for one victim
+	Hosts      int                // of that network that were flooded, Entity included
+	Others     []string           // of those hosts: the largest first, at most 10
 	Evidence   []Evidence
 	Facts      []Fact // what it says in words beside its numbers
 }
@@ -73,8 +76,9 @@ func (f *Finding) Window() Window {
 
 // Where the threshold of a finding is from.
 const (
-	CutShipped = "shipped"      // the model package's own
-	CutBudget  = "alert-budget" // the site's own incident scores; see triage.Budget
+	CutShipped  = "shipped"      // the model package's own
+	CutBudget   = "alert-budget" // the site's own incident scores; see triage.Budget
+	CutBaseline = "baseline"     // of an anomaly: what the site was seen to do
 )
 
 // Statuses of a finding.

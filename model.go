@@ -39,7 +39,8 @@ type Booster struct {
 	Categories  map[string][]string `json:"categories,omitempty"` // text columns of a table: value i of the list is coded i
 	Calibration Calibration         `json:"calibration"`
 	Threshold   Threshold           `json:"threshold"`
-	Trees       []byte              `json:"-"` // XGBoost UBJ; boosters/DETECTOR-KIND-SECONDS.ubj in the package
+	Usual       map[string]float64  `json:"usual,omitempty"` // medians of the normal training rows; what they always lack is left out
+	Trees       []byte              `json:"-"`               // XGBoost UBJ; boosters/DETECTOR-KIND-SECONDS.ubj in the package
 }
 
 // Calibration maps a booster's malicious margin to a probability: a sigmoid

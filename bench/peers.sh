@@ -3,7 +3,8 @@
 # .peers/xgb3 and .peers/xgb17, with pinned versions. Runs again for nothing.
 #
 #   sh bench/peers.sh          # for make e2e
-#   sh bench/peers.sh bench    # and lightgbm, catboost and scikit-learn for make bench
+#   sh bench/peers.sh server   # and gunicorn beside xgboost, for bench/server.sh
+#   sh bench/peers.sh bench    # and more of xgboost, lightgbm, catboost, scikit-learn for bench/gbdt
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,6 +25,11 @@ mkdir -p .peers
 venv xgb3 xgboost-cpu==3.2.0 numpy==2.4.6 scipy==1.17.1
 venv xgb17 xgboost==1.7.4 numpy==1.26.4 scipy==1.13.1
 if [ "${1:-}" = bench ]; then
+	# Newer than 3.2 asks for Python 3.12 but runs on 3.11.
+	venv xgb34 --ignore-requires-python xgboost-cpu==3.4.1 numpy==2.4.6 scipy==1.17.1
 	venv xgb305 xgboost-cpu==3.0.5 numpy==2.4.6 scipy==1.17.1
 	venv others lightgbm==4.7.0 catboost==1.2.10 scikit-learn==1.9.1
+fi
+if [ "${1:-}" = server ]; then
+	venv server xgboost-cpu==3.2.0 numpy==2.4.6 scipy==1.17.1 gunicorn==27.0.1
 fi

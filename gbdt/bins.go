@@ -38,22 +38,13 @@ func quantise(m *Matrix, weights []float32, maxBin, threads int) (*binned, error
 	if m.bins != nil {
 		return m.bins, nil
 	}
-	columns, err := sketchColumns(m, weights, threads)
-	if err != nil {
+	columns := newColumns(m.cols, m.categorical, m.rows)
+	if err := sketchRows(columns, m, 0, m.rows, weights, threads); err != nil {
 		return nil, err
 	}
 	b := newBinned(m.rows, columns, maxBin)
-	search := newSearch(b)
-	const chunk = 1 << 13
-	fillers := make([]*filler, (m.rows+chunk-1)/chunk)
-	parallel(len(fillers), threads, func(_, k int) {
-		fillers[k] = newFiller(b, search)
-		buf := make([]float32, m.cols)
-		for i := k * chunk; i < min(m.rows, (k+1)*chunk); i++ {
-			fillers[k].fill(i, m.Row(i, buf))
-		}
-	})
-	b.move(fillers)
+	b.fillRows(m, 0, newSearch(b), threads)
+	b.finish()
 	return b, nil
 }
 
@@ -61,24 +52,23 @@ func quantise(m *Matrix, weights []float32, maxBin, threads int) (*binned, error
 // is then off by at most .1 % of the rows, a quarter of a bin.
 const sampleRows = 1 << 18
 
-// sketchColumns makes the first pass over m.
-func sketchColumns(m *Matrix, weights []float32, threads int) ([]column, error) {
-	step := uint64(max(1, m.rows/sampleRows))
-	columns := newColumns(m.cols, m.categorical, m.rows/int(step)+1)
+// sketchRows makes the first pass over the rows of m, which are the rows from first
+// on of all. Weights may be nil.
+func sketchRows(columns []column, m *Matrix, first, all int, weights []float32, threads int) error {
+	step := uint64(max(1, all/sampleRows))
 	const group = 8 // columns a goroutine takes at once: neighbours share cache lines
-	groups := (m.cols + group - 1) / group
-	errs := make([]error, groups)
-	parallel(groups, threads, func(_, g int) {
+	errs := make([]error, (m.cols+group-1)/group)
+	parallel(len(errs), threads, func(_, g int) {
 		lo, hi := g*group, min(m.cols, (g+1)*group)
 		for i := range m.rows {
 			weight := float32(1)
 			if weights != nil {
-				weight = weights[i]
+				weight = weights[first+i]
 			}
-			sampled := sampleRow(uint64(i), step)
+			sampled := sampleRow(uint64(first+i), step)
 			for f, x := range m.part(i, lo, hi) {
 				if err := columns[f].add(x, weight, sampled); err != nil {
-					errs[g] = fmt.Errorf("row %d column %d is %w", i, f, err)
+					errs[g] = fmt.Errorf("row %d column %d is %w", first+i, f, err)
 					return
 				}
 			}
@@ -86,14 +76,15 @@ func sketchColumns(m *Matrix, weights []float32, threads int) ([]column, error) 
 	})
 	for _, err := range errs {
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return columns, nil
+	return nil
 }
 
-// newColumns returns columns with room for a sample.
-func newColumns(cols int, categorical []bool, sample int) []column {
+// newColumns returns columns with room for the sample of so many rows.
+func newColumns(cols int, categorical []bool, rows int) []column {
+	sample := rows/max(1, rows/sampleRows) + 1
 	columns := make([]column, cols)
 	for f := range columns {
 		columns[f].categorical = categorical != nil && categorical[f]

@@ -141,32 +141,42 @@ func (f *forest) add(slots, margins []float32) {
 // blockRows is how many rows pass through a tree before the next one is fetched.
 const blockRows = 64
 
-// addBlock adds the trees to the margins of up to blockRows rows, four rows at
-// once. Slots holds width slots for each.
-func (f *forest) addBlock(slots []float32, width, rows int, margins []float32, classes int) {
+// expandAt is expand for row r of a block: its slots stand blockRows apart.
+func expandAt(row, slots []float32, r int) {
+	for i, x := range row {
+		low, high := x, x
+		if x != x {
+			low, high = float32(math.Inf(-1)), float32(math.Inf(1))
+		}
+		slots[2*i*blockRows+r], slots[(2*i+1)*blockRows+r] = low, high
+	}
+}
+
+// stepAt is step for row r of a block.
+func stepAt(nodes []slotNode, slots []float32, i uint, r uint) uint {
+	n := nodes[i]
+	return 2*i + bit(!(slots[uint(n.slot)*blockRows+r] < n.threshold))
+}
+
+// addBlock adds the trees to the margins of up to blockRows rows, eight rows at
+// once, so that the processor has as many steps to do while it waits for each.
+func (f *forest) addBlock(slots []float32, rows int, margins []float32, classes int) {
 	size := uint(1) << f.depth
 	for t, class := range f.class {
 		nodes, leaves := f.nodes[uint(t)*size:][:size], f.leaves[uint(t)*size:][:size]
-		r := 0
-		for ; r+4 <= rows; r += 4 {
-			s0, s1 := slots[r*width:][:width], slots[(r+1)*width:][:width]
-			s2, s3 := slots[(r+2)*width:][:width], slots[(r+3)*width:][:width]
-			h0, h1, h2, h3 := uint(1), uint(1), uint(1), uint(1)
+		for r := 0; r < rows; r += 8 {
+			s := slots[r:]
+			a, b, c, d, e, g, h, i := uint(1), uint(1), uint(1), uint(1), uint(1), uint(1), uint(1), uint(1)
 			for range f.depth {
-				h0, h1, h2, h3 = step(nodes, s0, h0), step(nodes, s1, h1), step(nodes, s2, h2), step(nodes, s3, h3)
+				a, b, c, d = stepAt(nodes, s, a, 0), stepAt(nodes, s, b, 1), stepAt(nodes, s, c, 2), stepAt(nodes, s, d, 3)
+				e, g, h, i = stepAt(nodes, s, e, 4), stepAt(nodes, s, g, 5), stepAt(nodes, s, h, 6), stepAt(nodes, s, i, 7)
 			}
 			m := margins[r*classes+int(class):]
-			m[0] += leaves[h0-size]
-			m[classes] += leaves[h1-size]
-			m[2*classes] += leaves[h2-size]
-			m[3*classes] += leaves[h3-size]
-		}
-		for ; r < rows; r++ {
-			s, h := slots[r*width:][:width], uint(1)
-			for range f.depth {
-				h = step(nodes, s, h)
+			for k, end := range [8]uint{a, b, c, d, e, g, h, i} {
+				if r+k < rows {
+					m[k*classes] += leaves[end-size]
+				}
 			}
-			margins[r*classes+int(class)] += leaves[h-size]
 		}
 	}
 }

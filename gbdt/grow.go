@@ -169,11 +169,16 @@ func (g *grower) load(key uint64) *leaf {
 				if random > keep {
 					continue
 				}
-				e, v := g.round(row+i, x, random)
-				entries[n] = e
+				var v cell
+				if g.exact != nil {
+					g.exact[row+i], v = g.scale.exact(x)
+					entries[n] = newEntry(row+i, 0, 0)
+				} else {
+					v = g.scale.round(x, random)
+					entries[n] = newEntry(row+i, int32(v.g), int32(v.h))
+				}
 				n++
-				total.g += v.g
-				total.h += v.h
+				total = total.plus(v)
 			}
 		})
 		s.entries, totals[k] = entries[:n], total
@@ -188,19 +193,18 @@ func (g *grower) load(key uint64) *leaf {
 	return root
 }
 
-// round returns a row's entry and its gradient x in integers, up or down by the low
-// bits of random.
-func (g *grower) round(row int, x gradient, random uint64) (entry, cell) {
-	a, b := float64(float64(x.g)*g.scale.g), float64(float64(x.h)*g.scale.h)
-	if g.exact != nil {
-		v := wideGradient{int32(math.RoundToEven(a)), int32(math.RoundToEven(b))}
-		g.exact[row] = v
-		return newEntry(row, 0, 0), cell{int64(v.g), int64(v.h)}
-	}
+// round returns x in integers, rounded up or down by the low bits of random.
+func (s scale) round(x gradient, random uint64) cell {
 	const unit = 1.0 / (1 << 16)
-	gi := int32(a+float64(float64(random&0xffff)*unit)+65536) - 65536
-	hi := int32(b + float64(float64(random>>16&0xffff)*unit))
-	return newEntry(row, gi, hi), cell{int64(gi), int64(hi)}
+	a, b := float64(float64(x.g)*s.g), float64(float64(x.h)*s.h)
+	g := int64(a+float64(float64(random&0xffff)*unit)+65536) - 65536
+	return cell{g, int64(b + float64(float64(random>>16&0xffff)*unit))}
+}
+
+// exact returns x in integers of 32 bits.
+func (s scale) exact(x gradient) (wideGradient, cell) {
+	v := wideGradient{int32(math.RoundToEven(float64(float64(x.g) * s.g))), int32(math.RoundToEven(float64(float64(x.h) * s.h)))}
+	return v, cell{int64(v.g), int64(v.h)}
 }
 
 // split splits each leaf of the batch as its best split says and admits the
@@ -298,7 +302,11 @@ func (g *grower) part(batch []*leaf) []int {
 		}
 		for i, l := range batch {
 			lo, hi := s.from[l.id], s.to[l.id]
-			left := int32(partEntries(s.of(l.id), g.spare[worker], g.b.columns[l.best.column], &tables[i]))
+			part := partEntries
+			if l.best.lopsided(l.total) {
+				part = partLopsided
+			}
+			left := int32(part(s.of(l.id), g.spare[worker], g.b.columns[l.best.column], &tables[i]))
 			n := &g.tree.nodes[l.id]
 			s.from[n.left], s.to[n.left] = lo, lo+left
 			s.from[n.right], s.to[n.right] = lo+left, hi
@@ -339,6 +347,27 @@ func partEntries(entries, spare []entry, bins []uint8, right *[256]uint8) int {
 		v := int(right[bins[e.row()]])
 		r += v
 		l += 1 - v
+	}
+	copy(entries[l:], spare[:r])
+	return l
+}
+
+// lopsided tells if nearly all of a node with this total goes to one side.
+func (s *split) lopsided(total cell) bool {
+	return 16*min(s.left.h, total.h-s.left.h) < total.h
+}
+
+// partLopsided is partEntries for a split that a predictor guesses well.
+func partLopsided(entries, spare []entry, bins []uint8, right *[256]uint8) int {
+	l, r := 0, 0
+	for _, e := range entries {
+		if right[bins[e.row()]] == 0 {
+			entries[l] = e
+			l++
+		} else {
+			spare[r] = e
+			r++
+		}
 	}
 	copy(entries[l:], spare[:r])
 	return l

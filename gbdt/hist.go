@@ -21,8 +21,8 @@ func (e entry) packed() int64 { return int64(e)>>48<<32 | int64(uint16(e>>32)) }
 // tile sums packed gradients by column and bin. It fits the first-level cache.
 type tile [16][256]int64
 
-// sparseTile is a tile for as many columns as a sparse block may have.
-type sparseTile [sparseWidth * 256]int64
+// sparseTile is a tile for as many columns as a sparse block may have, and noCell.
+type sparseTile [1 << 16]int64
 
 // tileRows is how many entries a tile holds before hessians of 16 bits overflow 32.
 const tileRows = 1 << 16
@@ -81,8 +81,11 @@ func (t *tile) addNarrow(entries []entry, rows [][8]uint8) {
 func (t *sparseTile) add(entries []entry, bl *block) {
 	for _, e := range entries {
 		v := e.packed()
-		for _, cell := range bl.list(e.row()) {
-			t[cell] += v
+		for _, q := range bl.list(e.row()) {
+			t[q[0]] += v
+			t[q[1]] += v
+			t[q[2]] += v
+			t[q[3]] += v
 		}
 	}
 }
@@ -137,6 +140,7 @@ func (t *sparseTile) drain(b *binned, bl *block, h *histogram) {
 	for k, f := range bl.columns {
 		drain(t[k*256:][:b.bins(f)], h.column(bl, k))
 	}
+	clear(t[noCell:])
 }
 
 // drain moves sums into cells.
@@ -177,9 +181,13 @@ func (h *histogram) addExact(bl *block, entries []entry, gradients []wideGradien
 	for _, e := range entries {
 		v := gradients[e.row()]
 		if bl.start != nil {
-			for _, i := range bl.list(e.row()) {
-				cells[i].g += int64(v.g)
-				cells[i].h += int64(v.h)
+			for _, q := range bl.list(e.row()) {
+				for _, i := range q {
+					if i < noCell {
+						cells[i].g += int64(v.g)
+						cells[i].h += int64(v.h)
+					}
+				}
 			}
 			continue
 		}

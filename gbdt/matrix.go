@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"runtime"
 	"slices"
 )
 
@@ -33,9 +34,10 @@ func NewCSR(start []int, index []int32, values []float32, cols int) *Matrix {
 
 // NewQuantised returns a matrix of bins, two bytes a value, for data that do not
 // fit in memory as floats. It goes through rows twice, which must give the same
-// count rows of cols values, NaN where missing; it keeps none of them. Categorical
-// lists the columns that are; maxBin is [Params.MaxBin]. The matrix serves for
-// training; predictions on it are exact for models trained on it.
+// count rows of cols values, NaN where missing; it keeps none of them, and looks at
+// them from as many goroutines as there are cores. Categorical lists the columns that
+// are; maxBin is [Params.MaxBin]. The matrix serves for training; predictions on it
+// are exact for models trained on it.
 func NewQuantised(rows iter.Seq2[[]float32, error], count, cols, maxBin int, categorical ...int) (*Matrix, error) {
 	m := (&Matrix{rows: count, cols: cols, bins: &binned{}}).Categorical(categorical...)
 	if err := m.check(); err != nil {
@@ -44,33 +46,38 @@ func NewQuantised(rows iter.Seq2[[]float32, error], count, cols, maxBin int, cat
 	if maxBin < 2 || maxBin > 256 {
 		return nil, fmt.Errorf("max_bin is %d: want 2 to 256", maxBin)
 	}
-	step := uint64(max(1, count/sampleRows))
-	columns := newColumns(cols, m.categorical, count/int(step)+1)
-	err := m.visit(rows, func(i int, row []float32) error {
-		sampled := sampleRow(uint64(i), step)
-		for f, x := range row {
-			if err := columns[f].add(x, 1, sampled); err != nil {
-				return fmt.Errorf("row %d column %d is %w", i, f, err)
-			}
-		}
-		return nil
+	columns, threads := newColumns(cols, m.categorical, count), runtime.GOMAXPROCS(0)
+	err := m.visit(rows, func(first int, batch *Matrix) error {
+		return sketchRows(columns, batch, first, count, nil, threads)
 	})
 	if err != nil {
 		return nil, err
 	}
 	m.bins = newBinned(count, columns, maxBin)
-	l := newFiller(m.bins, newSearch(m.bins))
-	err = m.visit(rows, func(i int, row []float32) error {
-		l.fill(i, row)
+	search := newSearch(m.bins)
+	err = m.visit(rows, func(first int, batch *Matrix) error {
+		m.bins.fillRows(batch, first, search, threads)
 		return nil
 	})
-	m.bins.move([]*filler{l})
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	m.bins.finish()
+	return m, nil
 }
 
-// visit calls f for each row and checks that there are as many as m has.
-func (m *Matrix) visit(rows iter.Seq2[[]float32, error], f func(i int, row []float32) error) error {
+// visit calls f for batches of rows in their order, with the number of the first, and
+// checks that there are as many as m has.
+func (m *Matrix) visit(rows iter.Seq2[[]float32, error], f func(first int, batch *Matrix) error) error {
+	const batchValues = 1 << 18
+	batch := make([]float32, 0, m.cols*max(1, batchValues/m.cols))
 	n := 0
+	flush := func() error {
+		k := len(batch) / m.cols
+		err := f(n-k, NewDense(batch, k, m.cols))
+		batch = batch[:0]
+		return err
+	}
 	for row, err := range rows {
 		switch {
 		case err != nil:
@@ -80,15 +87,17 @@ func (m *Matrix) visit(rows iter.Seq2[[]float32, error], f func(i int, row []flo
 		case n == m.rows:
 			return fmt.Errorf("there are more than %d rows", m.rows)
 		}
-		if err := f(n, row); err != nil {
-			return err
+		batch = append(batch, row...)
+		if n++; len(batch) == cap(batch) {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
-		n++
 	}
 	if n != m.rows {
 		return fmt.Errorf("there are %d rows: want %d", n, m.rows)
 	}
-	return nil
+	return flush()
 }
 
 // Categorical marks columns as categories: whole numbers from 0 to 254 that have

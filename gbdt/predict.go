@@ -107,15 +107,14 @@ func (m *Model) each(x *Matrix, out []float32, width, threads int, f func(lo, hi
 
 // block computes the margins of rows lo to hi a block at a time.
 func (m *Model) block(x *Matrix, lo, hi int, buf, out []float32) {
-	width := 2 * m.features
-	slots := make([]float32, blockRows*width)
+	slots := make([]float32, 2*m.features*blockRows)
 	for ; lo < hi; lo += blockRows {
 		n := min(blockRows, hi-lo)
 		for r := range n {
-			expand(x.Row(lo+r, buf), slots[r*width:])
+			expandAt(x.Row(lo+r, buf), slots, r)
 			copy(out[r*m.classes:], m.base)
 		}
-		m.forest.addBlock(slots, width, n, out, m.classes)
+		m.forest.addBlock(slots, n, out, m.classes)
 		out = out[n*m.classes:]
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,15 +84,16 @@ func TestFullPrecisionCostsNothingWithout(t *testing.T) {
 }
 
 func TestQuantisedMatrixTrainsTheSame(t *testing.T) {
-	d := sample(3000, 6, 9)
-	var rows iter.Seq2[[]float32, error] = func(yield func([]float32, error) bool) {
-		for i := range 3000 {
+	const rows, cols = 60_000, 6 // more than a batch
+	d := sample(rows, cols, 9)
+	var all iter.Seq2[[]float32, error] = func(yield func([]float32, error) bool) {
+		for i := range rows {
 			if !yield(d.X.Row(i, nil), nil) {
 				return
 			}
 		}
 	}
-	x, err := NewQuantised(rows, 3000, 6, 256)
+	x, err := NewQuantised(all, rows, cols, 256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,15 +102,37 @@ func TestQuantisedMatrixTrainsTheSame(t *testing.T) {
 		t.Error("bins made in two passes give another model")
 	}
 	buf, a, b := make([]float32, 6), make([]float32, 1), make([]float32, 1)
-	for i := range 3000 {
+	for i := range rows {
 		m.Margin(d.X.Row(i, nil), a)
 		m.Margin(x.Row(i, buf), b)
 		if a[0] != b[0] {
 			t.Fatalf("row %d: margin %v, from its bins %v", i, a, b)
 		}
 	}
-	if _, err := NewQuantised(rows, 2999, 6, 256); err == nil || !strings.Contains(err.Error(), "more than 2999") {
+	if _, err := NewQuantised(all, rows-1, cols, 256); err == nil || !strings.Contains(err.Error(), "more than 59999") {
 		t.Errorf("one row too many: %v", err)
+	}
+}
+
+// TestBatchesSplit predicts and explains rows together and cut anywhere.
+func TestBatchesSplit(t *testing.T) {
+	d := sample(3000, 6, 30)
+	m := train(t, short(), d)
+	whole, phi := make([]float32, 3000), make([]float32, 3000*7)
+	if err := errors.Join(m.Predictions(d.X, whole, 2), m.Explanations(d.X, phi, 2)); err != nil {
+		t.Fatal(err)
+	}
+	for lo, r := 0, rand.New(rand.NewPCG(1, 30)); lo < 3000; {
+		hi := min(3000, lo+1+r.IntN(200))
+		part := NewDense(d.X.dense[lo*6:hi*6], hi-lo, 6)
+		p, why := make([]float32, hi-lo), make([]float32, (hi-lo)*7)
+		if err := errors.Join(m.Predictions(part, p, 1), m.Explanations(part, why, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(p, whole[lo:hi]) || !slices.Equal(why, phi[lo*7:hi*7]) {
+			t.Fatalf("rows %d to %d alone give other numbers than among all", lo, hi)
+		}
+		lo = hi
 	}
 }
 

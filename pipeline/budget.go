@@ -150,7 +150,7 @@ func (p *Pipeline) incidents(ctx context.Context, model *picket.Model, scorer Sc
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return kept, err
 	}
-	alerts, _, err := p.alerts(ctx, model, scorer, newest)
+	alerts, _, err := p.alerts(ctx, model, scorer, newest, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -45,13 +45,21 @@ func (p *Pipeline) Close(ctx context.Context, days bool, then func([]Closed) err
 	if err != nil {
 		return err
 	}
+	later, err := p.later(ctx, due)
+	if err != nil {
+		return err
+	}
+	for _, s := range later {
+		due[s] = nil
+	}
 	var closed []Closed
 	var marks []string
+	chains := map[string]*chain{}
 	for _, s := range slices.SortedFunc(maps.Keys(due), compareSlots) {
 		if s.Day && !days {
 			continue
 		}
-		c, err := p.closeSlot(ctx, s)
+		c, err := p.closeSlot(ctx, s, chains)
 		if err != nil {
 			return fmt.Errorf("close %s: %w", s, err)
 		}
@@ -88,19 +96,23 @@ func (p *Pipeline) due(ctx context.Context) (map[slot][]string, error) {
 }
 
 // closeSlot writes the features of one slot from the parts that are there now.
-func (p *Pipeline) closeSlot(ctx context.Context, s slot) (Closed, error) {
+func (p *Pipeline) closeSlot(ctx context.Context, s slot, chains map[string]*chain) (Closed, error) {
 	began := p.deps.Now()
 	parts, err := p.parts(ctx, s)
 	if err != nil {
 		return Closed{}, err
 	}
-	c := Closed{Key: featuresKey(s, parts.keys), Day: s.day().Start, Parts: len(parts.keys), Source: s.Source, Last: parts.last}
+	past, err := p.pastOf(ctx, chains, s)
+	if err != nil {
+		return Closed{}, err
+	}
+	c := Closed{Key: featuresKey(s, parts.keys, past), Day: s.day().Start, Parts: len(parts.keys), Source: s.Source, Last: parts.last}
 	if _, err := p.deps.Bucket.Stat(ctx, c.Key); err == nil {
 		return c, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return c, err
 	}
-	stats, err := p.putFeatures(ctx, s, c.Key, parts)
+	stats, err := p.putFeatures(ctx, s, c.Key, parts, past)
 	if err != nil {
 		return c, err
 	}
@@ -111,7 +123,7 @@ func (p *Pipeline) closeSlot(ctx context.Context, s slot) (Closed, error) {
 	return c, nil
 }
 
-func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts slotParts) (extract.CloseStats, error) {
+func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts slotParts, past slotPast) (extract.CloseStats, error) {
 	f, err := os.CreateTemp(p.deps.TempDir, "picket-features-*")
 	if err != nil {
 		return extract.CloseStats{}, err
@@ -121,7 +133,7 @@ func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts sl
 	road := extract.RoadOf(s.Source)
 	o := extract.CloseOptions{
 		Source: s.Source, From: s.Start, To: s.End(), Seconds: s.widths(road),
-		Elapsed: parts.elapsed, MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
+		Elapsed: parts.elapsed, History: past.part, Brands: p.brands(), MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
 	}
 	var stats extract.CloseStats
 	rows := func(emit func(*picket.Features) error) (err error) {

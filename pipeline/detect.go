@@ -59,10 +59,15 @@ func (p *Pipeline) Detect(ctx context.Context, model *picket.Model, scorer Score
 
 // detect tells what the given features say that was not told before.
 func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Scorer, day int64, newest map[slot]string, d *Detected) error {
-	alerts, rows, err := p.alerts(ctx, model, scorer, newest)
+	usual, err := p.baselines(ctx, model, scorer, day)
 	if err != nil {
 		return err
 	}
+	alerts, rows, err := p.alerts(ctx, model, scorer, newest, usual)
+	if err != nil {
+		return err
+	}
+	alerts = p.allow(alerts)
 	d.Rows, d.Alerts = rows, len(alerts)
 	if d.Budget, err = p.Budget(ctx, model, scorer, day); err != nil {
 		return err
@@ -72,12 +77,14 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 		return err
 	}
 	next := triage.Triage(alerts, triage.Config{
-		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Cut: d.Budget.Cut,
+		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Usual: usuals(model), Cut: d.Budget.Cut,
+		Anomalies: int(p.cfg.AnomaliesPerDay),
 	})
-	for _, f := range triage.Diff(prev, next) {
-		if err := p.evidence(ctx, &f); err != nil {
-			return fmt.Errorf("evidence of %s: %w", f.UID, err)
-		}
+	events := triage.Diff(prev, next)
+	if err := p.evidence(ctx, events); err != nil {
+		return fmt.Errorf("evidence: %w", err)
+	}
+	for _, f := range events {
 		put, err := p.putFinding(ctx, day, &f)
 		if err != nil {
 			return err
@@ -92,6 +99,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 
 // flag counts and logs one event of a finding.
 func (p *Pipeline) flag(f *picket.Finding) {
+	p.deps.Metrics.Out("triage", 1)
 	p.deps.Metrics.Finding(f.Class, f.Severity.String())
 	p.deps.Log.Info("threat flagged", "stage", "triage", "uid", f.UID, "class", f.Class, "status", f.Status,
 		"confidence", f.Confidence, "entity_kind", f.Entity.Kind, "entity", f.Entity.ID)
@@ -109,37 +117,50 @@ var words = sync.OnceValue(func() map[string]triage.Feature {
 	return m
 })
 
+// usuals are the medians that each booster of a model was trained on.
+func usuals(m *picket.Model) map[picket.BoosterID]map[string]float64 {
+	all := map[picket.BoosterID]map[string]float64{}
+	for i := range m.Boosters {
+		all[m.Boosters[i].ID] = m.Boosters[i].Usual
+	}
+	return all
+}
+
 // hitCache remembers the alerts of features objects: their content never
 // changes, so a day is not scored again for each part that arrives.
 type hitCache struct {
 	mu    sync.Mutex
-	model string
-	byKey map[string]scored
+	byKey map[hitKey]scored
 }
+
+type hitKey struct{ model, usual, key string }
 
 type scored struct {
-	alerts []triage.Alert
-	rows   uint64
+	alerts    []triage.Alert
+	anomalies []triage.Alert
+	rows      uint64
 }
 
-func (c *hitCache) get(model, key string) (scored, bool) {
+func (c *hitCache) get(k hitKey) (scored, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.model != model {
-		c.model, c.byKey = model, map[string]scored{}
-	}
-	s, ok := c.byKey[key]
+	s, ok := c.byKey[k]
 	return s, ok
 }
 
-func (c *hitCache) put(key string, s scored) {
+// put remembers, and forgets what other models said.
+func (c *hitCache) put(k hitKey, s scored) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.byKey[key] = s
+	maps.DeleteFunc(c.byKey, func(old hitKey, _ scored) bool { return old.model != k.model })
+	if c.byKey == nil {
+		c.byKey = map[hitKey]scored{}
+	}
+	c.byKey[k] = s
 }
 
 // keep forgets what belongs to superseded revisions of the slots in newest, and
-// what is more than a day older than they are.
+// what is so much older that no cut of theirs rests on it.
 func (c *hitCache) keep(newest map[slot]string) {
 	oldest := int64(math.MaxInt64)
 	for s := range newest {
@@ -147,27 +168,29 @@ func (c *hitCache) keep(newest map[slot]string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.byKey, func(key string, _ scored) bool {
-		s, _, err := featuresSlot(key)
-		return err != nil || newest[s] != "" && newest[s] != key || s.Start < oldest-2*picket.Day
+	maps.DeleteFunc(c.byKey, func(k hitKey, _ scored) bool {
+		s, _, err := featuresSlot(k.key)
+		return err != nil || newest[s] != "" && newest[s] != k.key || s.Start < oldest-budgetDays*picket.Day
 	})
 }
 
-// alerts returns the scores over their threshold of the given features.
-func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string) ([]triage.Alert, uint64, error) {
+// alerts returns the scores over their threshold of the given features, and what is
+// unusual among them.
+func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string, usual *baselines) ([]triage.Alert, uint64, error) {
 	var all []triage.Alert
 	var rows uint64
 	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
-		sc, ok := p.hits.get(model.ID, newest[s])
+		k := hitKey{model.ID, usual.id(), newest[s]}
+		sc, ok := p.hits.get(k)
 		if !ok {
 			var err error
-			if sc, err = p.score(ctx, scorer, s, newest[s]); err != nil {
+			if sc, err = p.score(ctx, scorer, s, newest[s], usual); err != nil {
 				return nil, 0, err
 			}
-			p.hits.put(newest[s], sc)
+			p.hits.put(k, sc)
 		}
 		rows += sc.rows
-		all = append(all, sc.alerts...)
+		all = append(append(all, sc.alerts...), sc.anomalies...)
 	}
 	p.hits.keep(newest)
 	return all, rows, nil
@@ -181,7 +204,7 @@ const maxAlerts = 2000
 const batchRows = 2048
 
 // score scores every row of one features object and explains those over their threshold.
-func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string) (scored, error) {
+func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string, usual *baselines) (scored, error) {
 	began := p.deps.Now()
 	var sc scored
 	batch := make([]picket.Features, 0, batchRows)
@@ -193,6 +216,9 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string)
 	err := p.readFeatures(ctx, key, func(f *picket.Features) error {
 		row := *f
 		row.Values = slices.Clone(f.Values)
+		if a, odd := usual.anomaly(&row, key); odd {
+			sc.anomalies = append(sc.anomalies, a)
+		}
 		if batch = append(batch, row); len(batch) < batchRows {
 			return nil
 		}
@@ -204,16 +230,19 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string)
 	if err != nil {
 		return sc, err
 	}
-	sc.alerts = furthest(sc.alerts)
+	sc.alerts, sc.anomalies = furthest(sc.alerts), furthestAnomalies(sc.anomalies)
 	if err := sc.explain(ctx, scorer); err != nil {
 		return sc, err
 	}
-	if err := p.peers(ctx, s, sc.alerts); err != nil {
-		return sc, err
+	for _, alerts := range [][]triage.Alert{sc.alerts, sc.anomalies} {
+		if err := p.peers(ctx, s, alerts); err != nil {
+			return sc, err
+		}
 	}
 	p.deps.Metrics.Took("infer", p.deps.Now().Sub(began))
 	p.deps.Metrics.In("infer", sc.rows)
-	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)))
+	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)+len(sc.anomalies)))
+	p.deps.Metrics.In("triage", uint64(len(sc.alerts)+len(sc.anomalies)))
 	return sc, nil
 }
 
@@ -275,7 +304,10 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 		return err
 	}
 	for i := range alerts {
-		alerts[i].Port = proofs[i].Port
+		alerts[i].Port, alerts[i].Facts = proofs[i].Port, proofs[i].Facts
+		if alerts[i].Entity.Kind == picket.KindName {
+			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, p.brands()), proofs[i].Facts)
+		}
 		for _, peer := range proofs[i].Peers {
 			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})
 		}
@@ -310,16 +342,32 @@ func windowSlot(w picket.Window) slot {
 	return s
 }
 
-// evidence says which lines of which objects a finding rests on.
-func (p *Pipeline) evidence(ctx context.Context, f *picket.Finding) error {
-	if f.Status == picket.StatusClosed {
-		return nil
+// evidence says which lines of which objects findings rest on, in one reading of
+// each slot.
+func (p *Pipeline) evidence(ctx context.Context, findings []picket.Finding) error {
+	bySlot := map[slot][]*picket.Finding{}
+	for i := range findings {
+		if f := &findings[i]; f.Status != picket.StatusClosed {
+			s := windowSlot(f.Window())
+			bySlot[s] = append(bySlot[s], f)
+		}
 	}
-	proofs, err := p.proofs(ctx, windowSlot(f.Window()), []picket.Window{f.Window()}, 0)
-	if err != nil {
-		return err
+	for _, s := range slices.SortedFunc(maps.Keys(bySlot), compareSlots) {
+		windows := make([]picket.Window, len(bySlot[s]))
+		for i, f := range bySlot[s] {
+			windows[i] = f.Window()
+		}
+		proofs, err := p.proofs(ctx, s, windows, 0)
+		if err != nil {
+			return err
+		}
+		for i, f := range bySlot[s] {
+			f.Evidence = proofs[i].Evidence
+			if err := p.followed(ctx, f, proofs[i]); err != nil {
+				return err
+			}
+		}
 	}
-	f.Evidence = proofs[0].Evidence
 	return nil
 }
 

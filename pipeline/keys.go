@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,8 +83,14 @@ func quarantineKey(object, version string) string {
 	return picket.QuarantinePrefix + digest(object, version) + ".jsonl"
 }
 
-func featuresKey(s slot, parts []string) string {
-	return fmt.Sprintf("%s%s/%06d-%s.parquet", picket.FeaturesPrefix, s, len(parts), digest(parts...))
+// featuresKey counts all parts that the features rest on, those of their history
+// too: a revision that knows more is newer.
+func featuresKey(s slot, parts []string, past slotPast) string {
+	sum := digest(parts...)
+	if past.key != "" {
+		sum = digest(append(slices.Clone(parts), past.key)...)
+	}
+	return fmt.Sprintf("%s%s/%06d-%s.parquet", picket.FeaturesPrefix, s, len(parts)+past.size, sum)
 }
 
 // featuresSlot returns the slot and the number of parts that a features key names.

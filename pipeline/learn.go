@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -66,6 +68,9 @@ type lesson struct {
 func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, error) {
 	options := l.Options
 	options.Seed = l.Seed
+	if options.Folds == 0 {
+		options.Folds = foldsFor(set)
+	}
 	fitted, err := train.Fit(ctx, set, options)
 	if err != nil {
 		return lesson{}, err
@@ -77,6 +82,7 @@ func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, err
 		return one, err
 	}
 	one.snapshot = train.NewSnapshot(set.Schema, rows, scored)
+	fitted.Booster.Usual = usual(set.Schema, rows)
 	test := train.In(set, picket.SplitTest)
 	if !twoClasses(test) {
 		return one, nil // nothing to measure is no reason to have no booster
@@ -87,6 +93,47 @@ func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, err
 	}
 	one.evaluation, err = train.Evaluate(&fitted.Booster, scored, l.Data, l.Seed)
 	return one, err
+}
+
+// usual returns the median of each column over the normal rows that have it. Of an
+// even number it is the lower one of the two, which is a value that occurred.
+func usual(schema picket.Schema, rows []picket.Example) map[string]float64 {
+	medians := map[string]float64{}
+	for column, name := range schema.Names {
+		var values []float64
+		for i := range rows {
+			if v := rows[i].Values[column]; rows[i].Class == picket.ClassNormal && !math.IsNaN(v) && !math.IsInf(v, 0) {
+				values = append(values, v)
+			}
+		}
+		if len(values) > 0 {
+			slices.Sort(values)
+			medians[name] = values[(len(values)-1)/2]
+		}
+	}
+	return medians
+}
+
+// fewIncidents are too few for splits of their own to stop, calibrate and cut by.
+const fewIncidents = 10
+
+// foldsFor returns how many folds a dataset of few incidents is cross-fitted in; 0
+// where there are enough for splits, or too few for anything.
+func foldsFor(set *picket.Dataset) int {
+	incidents, normal := map[string]bool{}, map[string]bool{}
+	for i := range set.Examples {
+		switch e := &set.Examples[i]; {
+		case e.Split == "" || e.Split == picket.SplitTest:
+		case e.Class == set.Classes[0]:
+			normal[e.Group] = true
+		default:
+			incidents[e.Group] = true
+		}
+	}
+	if n := min(len(incidents), len(normal), 5); n > 1 && len(incidents) < fewIncidents {
+		return n
+	}
+	return 0
 }
 
 // twoClasses reports whether rows are both normal and malicious.

@@ -38,7 +38,9 @@ type Pipeline struct {
 	cfg   Config
 	deps  Deps
 	hits  hitCache
+	lists lists
 	pasts pastCache
+	usual baselineCache
 }
 
 // New returns a pipeline. It does nothing yet.

@@ -77,6 +77,7 @@ type RunState struct {
 type RunOptions struct {
 	Name     string
 	TestFrom int64 // Unix seconds: rows from here on are for the test alone; 0 splits by shares of time
+	NoTest   bool  // learns from every row: what tests the model comes from elsewhere
 	ByEntity bool  // splits by entity and incident alone, for logs too short to split by time
 	MaxRows  int   // of each class and booster; 0 is 20,000
 	Approve  bool  // approve and deploy what passes the gate
@@ -251,6 +252,8 @@ func (e *execution) labeller(ctx context.Context) (func(seconds int64) *train.La
 // splitRule says in words how rows are split.
 func (o *RunOptions) splitRule() string {
 	switch {
+	case o.NoTest:
+		return "by entity and incident, no test rows"
 	case o.ByEntity:
 		return "by entity and incident"
 	case o.TestFrom != 0:
@@ -273,6 +276,11 @@ func learnable(set *picket.Dataset) bool {
 // split gives each row its split. Rows of one incident never part.
 func (o *RunOptions) split(set *picket.Dataset) error {
 	switch {
+	case o.NoTest:
+		fractions := train.DefaultFractions
+		fractions.Test = 0
+		train.SplitByGroup(set, fractions, o.Seed)
+		return nil
 	case o.ByEntity:
 		train.SplitByGroup(set, train.DefaultFractions, o.Seed)
 		return nil
@@ -314,6 +322,9 @@ func (e *execution) train(ctx context.Context) (string, error) {
 }
 
 func (e *execution) evaluate(context.Context) (string, error) {
+	if e.o.NoTest {
+		return "no test rows", errSkipped
+	}
 	if len(e.pkg.Evaluations) == 0 {
 		return "", errors.New("no booster has test rows both normal and malicious")
 	}

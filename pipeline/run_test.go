@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -88,6 +89,23 @@ type ran struct {
 	labeller func(seconds int64) *train.Labeller
 }
 
+// TestUsual takes the lower median of the normal rows that have a value.
+func TestUsual(t *testing.T) {
+	nan := math.NaN()
+	var rows []picket.Example
+	for i, values := range [][]float64{{1, nan, nan}, {9, 5, nan}, {2, nan, nan}, {4, 7, nan}, {0, 6, 1}} {
+		e := picket.Example{Class: picket.ClassNormal}
+		if e.Values = values; i == 4 {
+			e.Class = picket.ClassScan
+		}
+		rows = append(rows, e)
+	}
+	got := usual(picket.NewSchema([]string{"a", "b", "c"}), rows)
+	if want := map[string]float64{"a": 2, "b": 5}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 func TestRun(t *testing.T) {
 	r, err := trained()
 	if err != nil {
@@ -102,6 +120,11 @@ func TestRun(t *testing.T) {
 	runs, err := r.pipeline.Runs(ctx)
 	if err != nil || len(runs) != 1 || runs[0].Model != r.pkg.Model.ID || !slices.Equal(runs[0].Steps, r.state.Steps) {
 		t.Errorf("runs/ says %+v, %v", runs, err)
+	}
+	for _, b := range r.pkg.Model.Boosters {
+		if b.Usual["flow_count"] < 1 {
+			t.Errorf("%s: usual %v", b.ID, b.Usual)
+		}
 	}
 	var snapshot Snapshot
 	if err := readJSON(ctx, r.bucket, picket.DatasetsPrefix+r.state.Dataset+"/dataset.json", &snapshot); err != nil {

@@ -48,6 +48,7 @@ type StatusOptions struct {
 	Source  Source
 	Metrics *telemetry.Metrics
 	Model   func() *picket.Model // the live one, nil where there is none
+	Cut     func() string        // where the threshold is from, in words, "" where it is not known yet; may be nil
 	Ready   func() error         // why not, nil when all is well; may be nil
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -124,6 +125,9 @@ func (s *Status) home(w http.ResponseWriter, r *http.Request) {
 	list, err := s.o.Source.Findings(r.Context(), homeFindings)
 	page := homePage(s.o.Metrics.Samples(), list, s.o.Model())
 	page.frame = s.frame("Picket", 15)
+	if s.o.Cut != nil {
+		page.Cut = clean(s.o.Cut())
+	}
 	page.Up = s.o.Now().Sub(s.started).Round(time.Second).String()
 	if err != nil {
 		page.Trouble = clean("Findings cannot be read: " + err.Error())

@@ -66,7 +66,7 @@ func example() picket.Finding {
 		Severity: picket.SeverityHigh, Confidence: .99987, Seconds: 3600, Entity: picket.Entity{Kind: picket.KindActor, ID: "203.0.113.9"},
 		FirstSeen: 1767225600, LastSeen: 1767229200, Title: "Port scan by 203.0.113.9",
 		Sentence: "203.0.113.9 tried 412 ports of 3 hosts between 00:00 and 01:00 (confidence 99.9 %): distinct ports 412, failed handshakes 0.97, packets per conversation 1.1.",
-		Windows:  3, Source: "vpc/60", Model: "m-0123456789", Threshold: 2.2, Margin: 7.43,
+		Windows:  3, Source: "vpc/60", Model: "m-0123456789", Cut: picket.CutBudget, Threshold: 2.2, Margin: 7.43,
 		Reasons: []picket.Contribution{
 			{Feature: "distinct_dst_ports", Value: 412, Shap: 3.1}, {Feature: "failed_share", Value: .97, Shap: 1.6},
 			{Feature: "packets_per_flow", Value: 1.08, Shap: .8}, {Feature: "bytes_per_second", Value: 1234567, Shap: -.6}, {Feature: "ttl", Value: math.NaN(), Shap: -.1},
@@ -85,10 +85,13 @@ func metrics() *telemetry.Metrics {
 	m.Took("decode", 1200*time.Millisecond)
 	m.Error("extract")
 	m.Lag("vpc/60", 75*time.Second)
+	m.Lag("zeek", 73*time.Hour)
 	m.Drift("traffic/actor/60", "bytes_per_second", .31)
 	m.Drift("traffic/actor/60", "calm", .01)
+	m.Drift("traffic/actor/60", "score", .02)
+	m.Drift("traffic/victim/60", "score", .04)
 	m.Invocation(200, time.Millisecond)
-	m.Retrained(time.Unix(1767225600, 0), "live")
+	m.Retrained(time.Unix(1767225600, 0), "candidate")
 	return m
 }
 
@@ -98,7 +101,7 @@ func status(t *testing.T, source server.Source, m *picket.Model) http.Handler {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s, err := server.NewStatus(server.StatusOptions{
 		Version: "1.2.3", Build: map[string]string{"commit": "abc"}, Source: source, Metrics: metrics(),
-		Model: func() *picket.Model { return m }, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return at },
+		Model: func() *picket.Model { return m }, Cut: func() string { return "shipped: 3 of 24 hours" }, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return at },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,9 +142,9 @@ func TestStatusHome(t *testing.T) {
 	got, head := page(t, status(t, &memory{findings: []picket.Finding{example()}}, m), "/", 200)
 	wantText(t, got, "decode in 1,234,567 out 1,234,000 dropped 567 mean time 1.2s", "extract in 0 out 0 dropped 0 errors 1",
 		"Findings the last 1", "high port-scan 203.0.113.9 > 99.9 % 2026-01-01 00:00:00 2026-01-01 01:00:00 Port scan by 203.0.113.9 updated",
-		"day one", "traffic/victim/60 2 columns, normal, ddos, scan", "ready yes", "lag of vpc/60 1m15s", "decode: bad time 567",
-		"drift of bytes_per_second in traffic/actor/60 0.31", "requests answered 1", "last retrain, live 2026-01-01 00:00:00")
-	if strings.Contains(got, "calm") {
+		"day one", "traffic/victim/60 2 columns, normal, ddos, scan", "ready yes", "lag of vpc/60 1m15s", "lag of zeek 3 days", "decode: bad time 567",
+		"drift of score in traffic/victim/60 0.04", "drift of bytes_per_second in traffic/actor/60 0.31", "threshold shipped: 3 of 24 hours", "requests answered 1", "last retrain, candidate 2026-01-01 00:00:00")
+	if strings.Contains(got, "calm") || strings.Contains(got, "score in traffic/actor/60") {
 		t.Error("a feature that does not drift is shown")
 	}
 	if p := head.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'; style-src 'self'") || strings.Contains(p, "unsafe") {
@@ -167,7 +170,7 @@ func TestStatusFinding(t *testing.T) {
 	wantText(t, got, "Port scan by 203.0.113.9", "tried 412 ports", "entity actor 203.0.113.9", "3 fired, the surest of 1h",
 		"distinct_dst_ports 412 +3.100", "bytes_per_second 1,234,567 -0.600", "ttl missing -0.100",
 		"raw/vpc/2026/01/01/flow.log.gz 9f86d081884c 1,204 98,211 1,236", "minute peer 2026-01-01 00:03 10.0.0.4",
-		"entropy_dst_port 8.4123", "margin 7.430 against a threshold of 2.200", "peers 10.0.0.4, 10.0.0.5")
+		"entropy_dst_port 8.4123", "margin 7.430 against a threshold of 2.200", "threshold from the alert budget: this site's own", "in a terminal picket explain 3f9a2c", "peers 10.0.0.4, 10.0.0.5")
 	for _, bar := range []string{`class="up" x="100" y="1" width="100.0"`, `class="down" x="80.6" y="1" width="19.4"`} {
 		if !strings.Contains(got, bar) {
 			t.Errorf("no bar %s", bar)
@@ -187,6 +190,7 @@ func TestStatusHostile(t *testing.T) {
 	f.UID, f.Title, f.Sentence, f.Class, f.Type, f.Entity.ID, f.Source, f.Model, f.Revision = evil, evil, evil, evil, evil, evil, evil, evil, evil
 	f.UID = evil[:100] // only ever in a link, whole
 	f.Status, f.Detector, f.Successor, f.Peers = evil, evil, evil, []string{evil}
+	f.Cut, f.Network, f.Others = evil, evil, []string{evil}
 	f.Severity = 99
 	f.Confidence, f.Margin = math.NaN(), math.Inf(1)
 	f.Reasons = []picket.Contribution{{Feature: evil, Value: math.Inf(-1), Shap: math.NaN()}, {Feature: evil, Shap: math.Inf(-1)}, {Shap: math.MaxFloat64}}

@@ -32,6 +32,7 @@ type (
 		Facts    []fact
 		Drops    []fact
 		Up       string
+		Cut      string
 		Trouble  string
 		NotReady string
 	}
@@ -134,18 +135,25 @@ func viewStage(samples []telemetry.Sample, stage string) stageView {
 	return v
 }
 
-// viewDrift returns the three features that drifted most, from 0.1 up, which is
-// where the index begins to mean a shift.
+// viewDrift returns how far the scores have drifted where they did most, and the
+// three features that moved most, from 0.1 up, which is where the index begins to
+// mean a shift.
 func viewDrift(samples []telemetry.Sample) []fact {
-	var moved []telemetry.Sample
+	var scores, moved []telemetry.Sample
 	for _, s := range samples {
-		if s.Name == "picket_drift_psi" && s.Value >= .1 {
+		switch {
+		case s.Name != "picket_drift_psi":
+		case s.Label("feature") == "score":
+			scores = append(scores, s)
+		case s.Value >= .1:
 			moved = append(moved, s)
 		}
 	}
-	slices.SortStableFunc(moved, func(a, b telemetry.Sample) int { return cmp.Compare(b.Value, a.Value) })
+	most := func(a, b telemetry.Sample) int { return cmp.Compare(b.Value, a.Value) }
+	slices.SortStableFunc(scores, most)
+	slices.SortStableFunc(moved, most)
 	var facts []fact
-	for _, s := range moved[:min(3, len(moved))] {
+	for _, s := range append(scores[:min(1, len(scores))], moved[:min(3, len(moved))]...) {
 		facts = append(facts, fact{clean("drift of " + s.Label("feature") + " in " + s.Label("booster")), fmt.Sprintf("%.2f", s.Value)})
 	}
 	return facts
@@ -164,7 +172,7 @@ func viewModel(m *picket.Model) *modelView {
 
 func viewFinding(f picket.Finding) findingView {
 	v := findingView{
-		UID: url.PathEscape(f.UID), Title: clean(f.Title), Sentence: clean(f.Sentence), Type: clean(cmp.Or(f.Type, f.Class)),
+		UID: url.PathEscape(f.UID), Title: clean(f.Title), Sentence: clean(strings.TrimPrefix(f.Sentence, f.Title+" ")), Type: clean(cmp.Or(f.Type, f.Class)),
 		Entity: clean(f.Entity.ID), Confidence: percent(f.Confidence), First: clock(f.FirstSeen), Last: clock(f.LastSeen),
 	}
 	if v.Title == "" {
@@ -193,12 +201,20 @@ func findingPage(f picket.Finding, rows Table) finding {
 	add("last seen", clock(f.LastSeen))
 	add("windows", fmt.Sprintf("%d fired, the surest of %s", f.Windows, seconds(float64(f.Seconds))))
 	add("peers", strings.Join(f.Peers, ", "))
+	if f.Network != "" {
+		add("network", fmt.Sprintf("%s, %d hosts of it", f.Network, f.Hosts))
+		add("other hosts", strings.Join(f.Others, ", "))
+	}
 	add("margin", fmt.Sprintf("%.3f against a threshold of %.3f", f.Margin, f.Threshold))
+	add("threshold from", cutWords[f.Cut])
 	add("source", f.Source)
 	add("detector", f.Detector)
 	add("model", f.Model)
 	add("merged into", f.Successor)
 	add("uid", f.UID)
+	if strings.Trim(f.UID, "0123456789abcdef") == "" { // nothing that a shell would do something with
+		add("in a terminal", "picket explain "+f.UID)
+	}
 	add("revision", f.Revision)
 	for _, e := range f.Evidence[:min(pageRows, len(f.Evidence))] {
 		p.Evidence = append(p.Evidence, evidenceView{
@@ -210,6 +226,13 @@ func findingPage(f picket.Finding, rows Table) finding {
 		p.Features = append(p.Features, fact{clean(name), value(f.Features[name])})
 	}
 	return p
+}
+
+// cutWords say where the threshold of a finding is from.
+var cutWords = map[string]string{
+	picket.CutShipped:  "the model package",
+	picket.CutBudget:   "the alert budget: this site's own incident scores",
+	picket.CutBaseline: "the baseline: what this site was seen to do",
 }
 
 // viewReasons draws each contribution as a bar from the middle of 200 units; the
@@ -282,7 +305,7 @@ func percent(p float64) string {
 	return fmt.Sprintf("%.1f %%", 100*p)
 }
 
-// seconds prints a span of time: "1.2s", "1m15s", "10m", "24h".
+// seconds prints a span of time: "1.2s", "1m15s", "10m", "24h", "3 days".
 func seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))
 	switch {
@@ -290,6 +313,8 @@ func seconds(s float64) string {
 		return d.Round(time.Microsecond).String()
 	case d < time.Minute:
 		return d.Round(time.Millisecond).String()
+	case d > 48*time.Hour:
+		return count(math.Round(d.Hours()/24)) + " days"
 	}
 	text := d.Round(time.Second).String()
 	for _, zero := range []string{"m0s", "h0m"} {

@@ -27,6 +27,7 @@ type Metrics struct {
 	drift       *prometheus.GaugeVec
 	model       *prometheus.GaugeVec
 	retrain     *prometheus.GaugeVec
+	lists       *prometheus.GaugeVec
 }
 
 // latencyBounds are in seconds: an answer of the endpoint takes a fraction of a
@@ -47,6 +48,7 @@ func New() *Metrics {
 	m.drift = m.gauge("picket_drift_psi", "Population stability index against the training snapshot; from 0.25 on it calls for a retrain.", "booster", "feature")
 	m.model = m.gauge("picket_model_info", "1 for the model that is live.", "id", "name")
 	m.retrain = m.gauge("picket_last_retrain_timestamp_seconds", "When a retrain last ended, in Unix seconds.", "outcome")
+	m.lists = m.gauge("picket_list_entries", "Entries of the organisation's own lists, as last read.", "list")
 	m.latency = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "picket_latency_seconds", Help: "How long a stage took for one object or request.", Buckets: latencyBounds,
 	}, []string{"stage"})
@@ -118,6 +120,11 @@ func (m *Metrics) Lag(source string, d time.Duration) {
 // Drift sets the PSI of one feature of a booster, or of its score.
 func (m *Metrics) Drift(booster, feature string, psi float64) {
 	m.drift.WithLabelValues(booster, feature).Set(psi)
+}
+
+// List sets how many entries a list of the organisation's own has.
+func (m *Metrics) List(kind string, entries int) {
+	m.lists.WithLabelValues(kind).Set(float64(entries))
 }
 
 // Live names the model that is live from now on.

@@ -47,7 +47,7 @@ func defaultSettings() settings {
 		Data: "picket-data", Listen: "127.0.0.1:8080", Settle: 2 * time.Second,
 		RetrainDrift: 0.25, RetrainRest: 24 * time.Hour, Pipeline: pipeline.Default(),
 	}
-	s.Pipeline.AlertsPerDay = 5
+	s.Pipeline.AlertsPerDay, s.Pipeline.AnomaliesPerDay = 5, 2
 	return s
 }
 
@@ -63,10 +63,13 @@ var table = []setting{
 	span("retrain_rest", "drift starts no retrain for so long after the last run", func(s *settings) *time.Duration { return &s.RetrainRest }),
 	span("pipeline.lateness", "a window is final this long after its end", func(s *settings) *time.Duration { return &s.Pipeline.Lateness }),
 	span("pipeline.debounce", "parts are closed over when none has arrived for this long", func(s *settings) *time.Duration { return &s.Pipeline.Debounce }),
+	text("pipeline.brands", "file of names of one's own that nobody may imitate: a word and its domains a line", func(s *settings) *string { return &s.Pipeline.Brands }),
+	text("pipeline.allowed_names", "file of names, one a line, that are no findings, nor what is below them", func(s *settings) *string { return &s.Pipeline.AllowedNames }),
 	{"pipeline.max_entities", "actors, and victims, of a window that keep a row of their own",
 		func(s *settings, v string) error { return parseInto(&s.Pipeline.MaxEntities, v, strconv.Atoi) },
 		func(s *settings) string { return strconv.Itoa(s.Pipeline.MaxEntities) }},
 	number("pipeline.alerts_per_day", "the alert budget of \"picket up\", once a site has 24 h of scores; 0 is none", func(s *settings) *float64 { return &s.Pipeline.AlertsPerDay }),
+	number("pipeline.anomalies_per_day", "most findings a day of the baseline of \"picket up\", once it has learned 24 h; 0 is no baseline", func(s *settings) *float64 { return &s.Pipeline.AnomaliesPerDay }),
 }
 
 func text(name, meaning string, field func(*settings) *string) setting {

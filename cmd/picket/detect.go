@@ -16,10 +16,10 @@ import (
 
 func (a *app) detectCommand() *cobra.Command {
 	var model, output, failOn, keep string
-	var perDay float64
+	var perDay, anomalies float64
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
-		Long: `Reads raw network logs (VPC Flow Logs, Zeek conn, pcap and pcapng; plain, gzip or
+		Long: `Reads raw logs (flows, packets, names, logins and API calls; plain, gzip or
 zstd; "-" is stdin) and prints findings: who did what to whom, when, how sure
 Picket is and why. Everything over the shipped thresholds is told, unless
 --alerts-per-day says otherwise. Nothing leaves this machine, and nothing is written
@@ -31,7 +31,7 @@ but where --keep says.`,
 			if err != nil {
 				return err
 			}
-			findings, err := a.detect(c.Context(), model, keep, perDay, args)
+			findings, err := a.detect(c.Context(), model, keep, budgets{perDay, anomalies}, args)
 			if err != nil {
 				return err
 			}
@@ -45,17 +45,21 @@ but where --keep says.`,
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, json, jsonl (OCSF Detection Finding) or csv")
 	c.Flags().StringVar(&keep, "keep", "", "leave the bucket in this folder, for \"picket explain --data\"")
 	c.Flags().Float64Var(&perDay, "alerts-per-day", 0, alertsPerDayUsage)
+	c.Flags().Float64Var(&anomalies, "anomalies-per-day", 0, "tell so many a day of what is unusual after 24 h of the same input, beside what the model says; 0 is none")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")
 	return c
 }
 
+// budgets are how many findings a day are told: of the model, and of the baseline.
+type budgets struct{ alerts, anomalies float64 }
+
 // detect runs the whole path over files and returns what is left of the findings.
-func (a *app) detect(ctx context.Context, modelPath, keep string, perDay float64, paths []string) ([]picket.Finding, error) {
+func (a *app) detect(ctx context.Context, modelPath, keep string, b budgets, paths []string) ([]picket.Finding, error) {
 	model, scorer, err := a.loadModel(modelPath)
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.workspaceIn(ctx, keep, func(c *pipeline.Config) { c.AlertsPerDay = perDay })
+	w, err := a.workspaceIn(ctx, keep, func(c *pipeline.Config) { c.AlertsPerDay, c.AnomaliesPerDay = b.alerts, b.anomalies })
 	if err != nil {
 		return nil, err
 	}

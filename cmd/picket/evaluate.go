@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ calibration plots.`,
 			case len(f.tables) > 0:
 				evaluations, err = a.evaluateTables(pkg, f)
 			case f.data != "" && f.labels != "":
-				evaluations, err = a.evaluateLogs(c, pkg, f)
+				evaluations, err = a.evaluateLogs(c.Context(), pkg, f.data, f.labels)
 			default:
 				err = usageError(hint(errors.New("nothing to measure on"), "give --table FILE with --label COLUMN, or --data DIR with --labels FILE"))
 			}
@@ -51,6 +52,7 @@ calibration plots.`,
 	flags.StringVar(&f.label, "label", "", "column of the table that holds the class")
 	flags.StringVar(&f.columns, "columns", "", "file with the table's column names, where it has no header")
 	flags.StringSliceVar(&f.normal, "normal", nil, "label values that mean normal (default: normal, benign, 0)")
+	flags.StringSliceVar(&f.skip, "skip", nil, "label values whose rows are left out")
 	flags.StringVarP(&output, "output", "o", "table", "table, json or html")
 	return c
 }
@@ -62,7 +64,7 @@ func (a *app) evaluateTables(pkg *train.Package, f trainFlags) ([]*train.Evaluat
 	}
 	var all []*train.Evaluation
 	for _, path := range f.tables {
-		e, err := evaluateTable(&pkg.Model, path, o, f.seed)
+		e, _, err := evaluateTable(&pkg.Model, path, o, f.seed)
 		if err != nil {
 			return nil, err
 		}
@@ -72,18 +74,17 @@ func (a *app) evaluateTables(pkg *train.Package, f trainFlags) ([]*train.Evaluat
 }
 
 // evaluateLogs labels the windows of raw logs and scores them.
-func (a *app) evaluateLogs(c *cobra.Command, pkg *train.Package, f trainFlags) ([]*train.Evaluation, error) {
-	labels, err := a.readLabels(f.labels)
+func (a *app) evaluateLogs(ctx context.Context, pkg *train.Package, folder, labelFile string) ([]*train.Evaluation, error) {
+	labels, err := a.readLabels(labelFile)
 	if err != nil {
 		return nil, err
 	}
-	ctx := c.Context()
 	w, err := a.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	if _, err := w.ingest(ctx, []string{f.data}); err != nil {
+	if _, err := w.ingest(ctx, []string{folder}); err != nil {
 		return nil, err
 	}
 	if err := w.closeAll(ctx); err != nil {
@@ -102,7 +103,7 @@ func (a *app) evaluateLogs(c *cobra.Command, pkg *train.Package, f trainFlags) (
 		for i := range set.Examples {
 			set.Examples[i].Split = picket.SplitTest
 		}
-		e, err := pipeline.EvaluateOn(&pkg.Model, set, f.data, 1)
+		e, err := pipeline.EvaluateOn(&pkg.Model, set, folder, 1)
 		if err != nil {
 			a.say("%s: %s", set.Booster, oneLine(err.Error()))
 			continue
@@ -110,7 +111,7 @@ func (a *app) evaluateLogs(c *cobra.Command, pkg *train.Package, f trainFlags) (
 		all = append(all, e)
 	}
 	if len(all) == 0 {
-		return nil, hint(fmt.Errorf("no booster of the model has labelled rows of %s, both normal and malicious", f.data), "see \"picket train --help\" for what a label file means")
+		return nil, hint(fmt.Errorf("no booster of the model has labelled rows of %s, both normal and malicious", folder), "see \"picket train --help\" for what a label file means")
 	}
 	return all, nil
 }

@@ -25,7 +25,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Long: `Shows a finding of the bucket: what was said when, the features that moved it, the
 raw objects with their lines, and the largest conversations of its window.`,
 		Args:    exactArgs(1, "the uid of a finding, or its beginning"),
-		Example: "  picket explain --data picket-data 0506",
+		Example: "  picket explain --data picket-data fd3b",
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := a.open(data)
 			if err != nil {
@@ -71,6 +71,9 @@ func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Findin
 	fmt.Fprintf(a.stdout, "model %.12s, window %s, margin %.3f over threshold %.3f (%s)\n\n", f.Model, f.Window(), f.Margin, f.Threshold, f.Cut)
 	if err := writeReasons(a.stdout, f.Reasons); err != nil {
 		return err
+	}
+	for _, fact := range f.Facts {
+		fmt.Fprintf(a.stdout, "\n%s: %s", oneLine(fact.Name), oneLine(fact.Value))
 	}
 	fmt.Fprintln(a.stdout, "\nRests on")
 	for _, e := range f.Evidence {

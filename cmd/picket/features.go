@@ -95,6 +95,9 @@ func catalogue() []extract.Feature {
 	for _, f := range extract.NameCatalogue {
 		all = append(all, f.Feature)
 	}
+	for _, f := range extract.AccessCatalogue {
+		all = append(all, extract.Feature{Name: f.Name, Version: f.Version, Unit: f.Unit, Meaning: f.Meaning, State: f.State, Sources: f.Sources, Moves: f.Moves})
+	}
 	return all
 }
 

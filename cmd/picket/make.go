@@ -140,6 +140,7 @@ func (a *app) makeSets(ctx context.Context, r recipe) ([]*picket.Dataset, error)
 // defaultCard says what the figures of the package cannot.
 func defaultCard(r recipe) train.CardFacts {
 	return train.CardFacts{
+		Evidence:    train.SimulatedToSimulated,
 		Description: "Detects DDoS, scans, brute force, exfiltration and command and control in flow logs and packet captures, with no history of the network it is used on.",
 		Version:     1,
 		Datasets:    []string{fmt.Sprintf("%d random simulated networks, seeds %d and up, in the formats %s (Apache-2.0, made by this project)", r.plays, r.seed, strings.Join(makeFormats, ", "))},

@@ -31,7 +31,7 @@ and somebody said so, live while it scores, previous after that: one step back.`
 	c.PersistentFlags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
 	group(c)
 	c.AddCommand(
-		a.listCommand(&data), a.showCommand(&data), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(),
+		a.listCommand(&data), a.showCommand(&data), a.cardCommand(), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(), a.namesCommand(), a.accessCommand(),
 		a.stageCommand(&data, "approve [ID]", "Let the candidate be deployed", approve),
 		a.stageCommand(&data, "deploy", "Make the approved model live", deploy),
 		a.stageCommand(&data, "rollback", "Make the previous model live again", rollback),

@@ -115,8 +115,8 @@ func tableCells(i int, f *picket.Features) []string {
 	return cells
 }
 
-// isFeatureTable reports whether the first path is a CSV that "picket features"
-// wrote: its content says so, not its name.
+// isFeatureTable reports whether the first path is a table that "picket features"
+// wrote, CSV or Parquet: its content says so, not its name.
 func isFeatureTable(paths []string) bool {
 	f, err := os.Open(paths[0])
 	if err != nil {
@@ -126,7 +126,7 @@ func isFeatureTable(paths []string) bool {
 	head := make([]byte, 64)
 	n, _ := io.ReadFull(f, head)
 	want := "entity_kind,entity,window_start,window_seconds,source,"
-	return n >= len(want) && string(head[:len(want)]) == want
+	return n >= len(want) && string(head[:len(want)]) == want || n >= 4 && string(head[:4]) == "PAR1"
 }
 
 // scoreFeatures scores the rows of tables that "picket features" wrote.

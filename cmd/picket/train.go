@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,13 +18,17 @@ import (
 	"picket"
 	"picket/pipeline"
 	"picket/pipeline/train"
+	"picket/store"
+	"picket/telemetry"
 )
 
 // trainFlags are what "picket train" is told.
 type trainFlags struct {
-	data, labels, label, columns, out  string
-	tables, test, drop, normal, params []string
-	seed                               uint64
+	data, labels, label, columns, out        string
+	cut, dataset                             string
+	tables, test, drop, normal, skip, params []string
+	seed                                     uint64
+	binary                                   bool
 }
 
 func (a *app) trainCommand() *cobra.Command {
@@ -31,10 +37,12 @@ func (a *app) trainCommand() *cobra.Command {
 		Use: "train", Short: "Raw logs with labels, or a labelled table, in; a model package out",
 		Long: `Trains boosters on raw logs (--data) whose label file has the rows
 start,end,entity_kind,entity,class,note, or one booster on a labelled table
-(--table, which repeats): CSV, gzip, zip or Parquet. Rows are split by time and by
-entity, those of a table by groups of identical rows; a cut-off is set and a
-calibration fitted on splits of their own. --test names tables that are looked at
-once, at the end.`,
+(--table, which repeats): CSV, gzip, zip or Parquet. Windows are split by time and
+by entity; a cut-off is set and a calibration fitted on splits of their own. Rows of
+a table are split by groups of identical rows, and cut-off and calibration rest on
+scores by trees that had not seen the row (five folds). --test names what is looked
+at once, at the end: a table, a folder of files that are one table, or a folder of
+raw logs; without one, a fifth of a table is held out.`,
 		Args:    exactArgs(0, "no arguments, only flags"),
 		Example: "  picket train --table testdata/tables/flows.csv --label class -o flows.zip",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,9 +61,13 @@ once, at the end.`,
 	flags.StringArrayVar(&f.tables, "table", nil, "labelled table; repeats")
 	flags.StringVar(&f.label, "label", "", "column of the table that holds the class")
 	flags.StringSliceVar(&f.drop, "drop", nil, "columns of the table that are not features")
-	flags.StringArrayVar(&f.test, "test", nil, "table, or folder of raw logs, to test on at the end; repeats")
+	flags.StringArrayVar(&f.test, "test", nil, "table, or folder, to test on at the end; repeats")
 	flags.StringVar(&f.columns, "columns", "", "file with the table's column names, a line each, where it has no header")
 	flags.StringSliceVar(&f.normal, "normal", nil, "label values that mean normal (default: normal, benign, 0)")
+	flags.StringSliceVar(&f.skip, "skip", nil, "label values whose rows are left out")
+	flags.BoolVar(&f.binary, "binary", false, "of a table: learn normal against all the rest, which finds new kinds of attack better, and names none")
+	flags.StringVar(&f.cut, "threshold", "", "of a table: accuracy, leave-one-kind-out, or the part of normal rows that may pass, as 0.01 (default: leave-one-kind-out where there is a --test and three kinds of attack, else accuracy)")
+	flags.StringVar(&f.dataset, "dataset", "", "also write a table's split rows below this folder, as Parquet and as the CSV that XGBoost's built-in algorithm reads")
 	flags.StringSliceVar(&f.params, "param", nil, "XGBoost parameter, as eta=0.1; repeats")
 	flags.Uint64Var(&f.seed, "seed", 1, "of splits and training")
 	flags.StringVarP(&f.out, "output", "o", "model.zip", "package to write")
@@ -96,14 +108,26 @@ func (a *app) trainLogs(ctx context.Context, f trainFlags) error {
 		return err
 	}
 	_, pkg, err := w.Run(ctx, pipeline.RunOptions{
-		Name: "picket-traffic", Seed: f.seed, Train: options, Gate: anything,
+		Name: "picket-traffic", Seed: f.seed, Train: options, Gate: anything, NoTest: len(f.test) > 0,
 		Report: func(s pipeline.StepState) { a.say("%-9s %-7s %s", s.Name, s.State, s.Detail) },
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.printEvaluations(pkg); err != nil {
+	if len(f.test) == 0 {
+		err = a.printEvaluations(pkg)
+	}
+	if err != nil {
 		return err
+	}
+	for _, folder := range f.test {
+		evaluations, err := a.evaluateLogs(ctx, pkg, folder, f.labels)
+		if err != nil {
+			return err
+		}
+		if err := a.writeEvaluations(evaluations, "table"); err != nil {
+			return err
+		}
 	}
 	return writePackage(f.out, pkg)
 }
@@ -120,9 +144,9 @@ func (a *app) readLabels(path string) ([]picket.Label, error) {
 	return train.ReadLabels(r, path)
 }
 
-// tableBudget is the part of a table's normal rows that may pass, where the test
-// is of the same kind as the training: a table's rows are not alerts a day.
-const tableBudget = 0.02
+// tableFolds is how often a table's trees are grown to score rows that they have
+// not seen.
+const tableFolds = 5
 
 // trainTable learns from a labelled table.
 func (a *app) trainTable(ctx context.Context, f trainFlags) error {
@@ -141,20 +165,22 @@ func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 	set := table.Dataset
 	a.say("read %d rows of %d columns, classes %v", len(set.Examples), len(set.Schema.Names), set.Classes)
 	train.GroupIdentical(set)
-	fractions := train.DefaultFractions
+	fractions := train.Fractions{Train: 0.8, Test: 0.2}
 	if len(f.test) > 0 {
 		fractions.Test = 0
 	}
 	train.SplitByGroup(set, fractions, f.seed)
-	options.Categories = table.Categories
-	options.Threshold = train.ThresholdOptions{Method: train.ThresholdLeaveOut}
-	if len(set.Classes) < 4 || len(f.test) == 0 {
-		options.Threshold = train.ThresholdOptions{Method: train.ThresholdBudget, Budget: tableBudget}
+	options.Categories, options.Folds = table.Categories, tableFolds
+	if options.Threshold, err = f.threshold(len(set.Classes) - 1); err != nil {
+		return err
+	}
+	if f.binary {
+		set.Classes = []string{picket.ClassNormal, train.ClassAttack}
 	}
 	began := time.Now()
 	pkg, err := pipeline.Learn(ctx, []*picket.Dataset{set}, pipeline.Learning{
 		Name: "picket-table", Data: "rows of the table not trained on", Seed: f.seed, Options: options,
-		Training: map[string]any{"files": table.Files, "label": f.label, "dropped": f.drop},
+		Training: map[string]any{"files": table.Files, "label": f.label, "dropped": f.drop, "skipped": f.skip},
 	})
 	if err != nil {
 		return err
@@ -163,16 +189,59 @@ func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 	if len(f.test) == 0 {
 		err = a.printEvaluations(pkg)
 	} else {
-		err = a.testTables(pkg, f, o)
+		err = a.testTables(pkg, set, f, o)
 	}
 	if err != nil {
 		return err
 	}
+	if f.dataset != "" {
+		if err := a.writeDataset(ctx, set, f.dataset); err != nil {
+			return err
+		}
+	}
 	return writePackage(f.out, pkg)
 }
 
+// threshold reads --threshold.
+func (f trainFlags) threshold(kinds int) (train.ThresholdOptions, error) {
+	switch f.cut {
+	case train.ThresholdAccuracy, train.ThresholdLeaveOut:
+		return train.ThresholdOptions{Method: f.cut}, nil
+	case "":
+		if len(f.test) > 0 && kinds > 2 {
+			return train.ThresholdOptions{Method: train.ThresholdLeaveOut}, nil
+		}
+		return train.ThresholdOptions{Method: train.ThresholdAccuracy}, nil
+	}
+	budget, err := strconv.ParseFloat(f.cut, 64)
+	if err != nil || !(budget > 0 && budget < 1) {
+		return train.ThresholdOptions{}, usageError(hint(fmt.Errorf("--threshold %q", f.cut), "use accuracy, leave-one-kind-out or a part of the normal rows, as 0.01"))
+	}
+	return train.ThresholdOptions{Method: train.ThresholdBudget, Budget: budget}, nil
+}
+
+// writeDataset writes the split rows below a folder, under the hash of their content.
+func (a *app) writeDataset(ctx context.Context, set *picket.Dataset, folder string) error {
+	bucket, err := store.OpenDisk(folder)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	counts := train.Counts{Rows: len(set.Examples), ByClass: map[string]int{}}
+	for i := range set.Examples {
+		counts.ByClass[set.Examples[i].Class]++
+	}
+	p := pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: bucket, Metrics: telemetry.New(), Now: time.Now, TempDir: os.TempDir()})
+	snapshot, err := p.PutDataset(ctx, []*picket.Dataset{set}, counts, "by groups of identical rows; test rows of --test, where there is one")
+	if err != nil {
+		return err
+	}
+	a.say("dataset %s", filepath.Join(folder, picket.DatasetsPrefix, snapshot.ID))
+	return nil
+}
+
 func (f trainFlags) tableOptions() (train.TableOptions, error) {
-	o := train.TableOptions{Label: f.label, Drop: f.drop, Normal: f.normal}
+	o := train.TableOptions{Label: f.label, Drop: f.drop, Normal: f.normal, Skip: f.skip}
 	if f.label == "" {
 		return o, usageError(hint(errors.New("--table needs --label"), "name the column that holds the class"))
 	}
@@ -189,13 +258,14 @@ func (f trainFlags) tableOptions() (train.TableOptions, error) {
 }
 
 // testTables measures the package on each test table, once. The last one's
-// evaluation is kept in the package.
-func (a *app) testTables(pkg *train.Package, f trainFlags, o train.TableOptions) error {
+// evaluation is kept in the package, and all their rows in the set's test split.
+func (a *app) testTables(pkg *train.Package, set *picket.Dataset, f trainFlags, o train.TableOptions) error {
 	for _, path := range f.test {
-		e, err := evaluateTable(&pkg.Model, path, o, f.seed)
+		e, rows, err := evaluateTable(&pkg.Model, path, o, f.seed)
 		if err != nil {
 			return err
 		}
+		set.Examples = append(set.Examples, rows...)
 		pkg.Evaluations[pkg.Model.Boosters[0].ID] = e
 		if err := a.printReports([]train.Report{e.Picket}); err != nil {
 			return err
@@ -204,20 +274,45 @@ func (a *app) testTables(pkg *train.Package, f trainFlags, o train.TableOptions)
 	return nil
 }
 
-// evaluateTable measures a table's model on another table of the same columns.
-func evaluateTable(m *picket.Model, path string, o train.TableOptions, seed uint64) (*train.Evaluation, error) {
+// evaluateTable measures a table's model on another table of the same columns: a
+// file, or a folder of files. It returns the rows, too.
+func evaluateTable(m *picket.Model, path string, o train.TableOptions, seed uint64) (*train.Evaluation, []picket.Example, error) {
+	paths, err := filesOf(path)
+	if err != nil {
+		return nil, nil, err
+	}
 	b := &m.Boosters[0]
 	o.Like, o.Drop = b, nil
-	table, err := train.ReadTable([]string{path}, o)
+	table, err := train.ReadTable(paths, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	set := table.Dataset
 	set.Booster, set.Schema = b.ID, b.Schema
 	for i := range set.Examples {
 		set.Examples[i].Split = picket.SplitTest
 	}
-	return pipeline.EvaluateOn(m, set, path, seed)
+	e, err := pipeline.EvaluateOn(m, set, path, seed)
+	return e, set.Examples, err
+}
+
+// filesOf returns a file, or the files of a folder in the order of their names.
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if info, err := os.Stat(filepath.Join(path, e.Name())); err == nil && info.Mode().IsRegular() {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	return files, nil
 }
 
 // printEvaluations prints the figures of every booster that was tested.

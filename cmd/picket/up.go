@@ -166,6 +166,7 @@ func (u *up) handler() (http.Handler, error) {
 		Version: f.Version, Build: map[string]string{"go": f.Go, "platform": f.Platform, "revision": f.Revision},
 		Source: findingsSource{u.live.Pipeline}, Metrics: u.metrics, Log: u.log, Now: time.Now,
 		Model: func() *picket.Model { return u.live.Serving().Model },
+		Cut:   func() string { return u.live.Budget().String() },
 	})
 	if err != nil {
 		return nil, err

@@ -114,7 +114,7 @@ func (a *app) reportIngested(done []pipeline.Ingested) error {
 		}
 	}
 	if failed == len(done) {
-		return hint(fmt.Errorf("nothing could be read: %s", done[0].Error), "Picket reads VPC Flow Logs, Zeek conn and packet captures, plain or compressed; see docs/formats.md")
+		return hint(fmt.Errorf("nothing could be read: %s", done[0].Error), "docs/formats.md lists the logs that Picket reads, plain or compressed")
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 // of all services say in their own ways, and that rules ask for.
 const (
 	paramShared = "shared" // opened to: "public" (everybody, any address) or "foreign" (another account)
+	paramWith   = "with"   // the account that it was opened to
 	paramAdmin  = "admin"  // "true": grants everything, by a policy of AWS or by "*" on "*"
 	paramOff    = "off"    // "true": a switch in the request is set to false
 	paramUser   = "user"   // the user that it was done to
@@ -172,6 +173,7 @@ func (w *paramWalk) shared(who []byte) {
 	default:
 		if account := accountOf(s); account != "" && account != w.account {
 			w.set(paramShared, "foreign")
+			w.set(paramWith, account)
 		}
 	}
 }

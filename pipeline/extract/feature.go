@@ -54,10 +54,7 @@ func Schema(kind picket.Kind) picket.Schema {
 	case picket.KindName:
 		return nameSchema()
 	case picket.KindPrincipal:
-		if accessRoad == nil {
-			return picket.Schema{}
-		}
-		return accessRoad.Schema()
+		return AccessSchema()
 	case picket.KindActor, picket.KindVictim:
 		return flowSchema()
 	}

@@ -1,6 +1,53 @@
 package extract
 
-import "picket"
+import (
+	"fmt"
+	"strings"
+	"time"
 
-// facts says in words what a finding on the name tells beside its numbers.
-func (c *nameProof) facts(host string) []picket.Fact { return nil }
+	"picket"
+)
+
+// NameFacts says in words what a name tells by itself: whom it imitates, what it
+// looks like, who gave it.
+func NameFacts(host string, brands *Brands) []picket.Fact {
+	n, err := ParseName(host)
+	if err != nil {
+		return nil
+	}
+	var facts []picket.Fact
+	if m := brands.imitated(n); m.word != "" && !m.own && m.telling() {
+		facts = append(facts, picket.Fact{Name: "imitates", Value: m.word + brands.domainOf(m.at)})
+	}
+	if plain := plainName(n); plain != "" && strings.Contains(host, "xn--") {
+		facts = append(facts, picket.Fact{Name: "reads", Value: plain + " in plain letters"})
+	}
+	if n.Hosting != "" {
+		facts = append(facts, picket.Fact{Name: "hosted by", Value: n.Hosting + ", which gives names to anybody"})
+	}
+	return facts
+}
+
+// facts says when the name was asked for and where it led. A list does not say.
+func (c *nameProof) facts() []picket.Fact {
+	var facts []picket.Fact
+	if c.sum.lookups() > c.sum.via[3] {
+		facts = append(facts, picket.Fact{Name: "first asked", Value: time.Unix(0, c.sum.first).UTC().Format("2006-01-02 15:04:05 UTC")})
+	}
+	if len(c.sum.answers) > 0 {
+		facts = append(facts, picket.Fact{Name: "led to", Value: strings.Trim(fmt.Sprint(c.sum.answers), "[]")})
+	}
+	return facts
+}
+
+// telling reports whether an imitation is worth naming: a short word inside another
+// is chance.
+func (m *imitation) telling() bool { return m.how != "part" || len(m.word) > minPart }
+
+// domainOf returns a brand's first domain in brackets.
+func (b *Brands) domainOf(i int) string {
+	if d := b.list[i].domains; len(d) > 0 {
+		return " (" + d[0] + ")"
+	}
+	return ""
+}

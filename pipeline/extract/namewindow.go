@@ -19,6 +19,7 @@ const maxHosts = 64
 // nameWindow is one name in one hour, over everybody who asked.
 type nameWindow struct {
 	Name
+	signs   *nameSigns
 	sum     nameState
 	clients uint64
 	hour    int64
@@ -55,8 +56,13 @@ func nameHour(ctx context.Context, parts []Part, o CloseOptions, stats *CloseSta
 	if o.Elapsed != nil {
 		elapsed = o.Elapsed(hour, picket.Hour)
 	}
+	brands := o.Brands
+	if brands == nil {
+		brands = DefaultBrands()
+	}
 	t := nameTally{hour: hour, elapsed: elapsed, emit: func(w *nameWindow) error {
 		stats.Windows++
+		w.signs = DefaultLexicon().signs(w.Name, brands)
 		return emit(w.features())
 	}}
 	err := rows.each(func(key string, s *nameState) error {
@@ -181,7 +187,7 @@ func NameProofs(ctx context.Context, parts []Part, windows []picket.Window, _ in
 	}
 	proofs := make([]Proof, len(windows))
 	for i, c := range all {
-		proofs[i] = c.proof(windows[i].Entity.ID)
+		proofs[i] = c.proof()
 	}
 	return proofs, nil
 }
@@ -208,7 +214,7 @@ func (c *nameProof) take(p *Part, client netip.Addr, s *nameState) {
 	e.Flows += s.lookups()
 }
 
-func (c *nameProof) proof(host string) Proof {
+func (c *nameProof) proof() Proof {
 	slices.SortFunc(c.evidence, func(a, b picket.Evidence) int {
 		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Version, b.Version))
 	})
@@ -219,5 +225,5 @@ func (c *nameProof) proof(host string) Proof {
 	for _, a := range order[:min(len(order), maxPeers)] {
 		peers = append(peers, Peer{ID: a.String(), Flows: c.clients[a]})
 	}
-	return Proof{Evidence: c.evidence, Peers: peers, Answers: c.sum.answers, Facts: c.facts(host)}
+	return Proof{Evidence: c.evidence, Peers: peers, Answers: c.sum.answers, Facts: c.facts()}
 }

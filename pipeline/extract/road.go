@@ -24,6 +24,10 @@ type Road struct {
 	Windows  func(context.Context, []Part, CloseOptions, func(*picket.Features) error) (CloseStats, error)
 	Proofs   func(ctx context.Context, parts []Part, windows []picket.Window, limit int) ([]Proof, error)
 	Empty    func(io.Writer, PartID) error // writes a part without rows
+
+	// History writes what was seen up to the end of a day; nil where nothing is
+	// remembered. See WriteAccessHistory.
+	History func(ctx context.Context, w io.WriteCloser, day int64, prev *Part, parts []Part, o Options) error
 }
 
 // Widest returns its widest windows, in seconds.
@@ -49,8 +53,16 @@ var nameRoad = &Road{
 	Empty:    writeEmptyLedgerPart[nameState],
 }
 
-// accessRoad is nil until principals have features.
-var accessRoad *Road
+var accessRoad = &Road{
+	Detector: picket.DetectorAccess,
+	Widths:   []int64{picket.Hour, picket.Day},
+	Schema:   AccessSchema,
+	Builder:  func(o Options) RecordBuilder { return NewAccessBuilder(o) },
+	Windows:  AccessWindows,
+	Proofs:   AccessProofs,
+	Empty:    writeEmptyAccessPart,
+	History:  WriteAccessHistory,
+}
 
 // RoadOf returns the road of a source, nil where there is none.
 func RoadOf(source string) *Road {

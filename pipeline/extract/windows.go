@@ -18,9 +18,12 @@ type CloseOptions struct {
 	// divide by it. nil means all of it that lies in [From, To).
 	Elapsed func(start, seconds int64) int64
 
-	MaxEntities int    // 0 is DefaultMaxEntities, which alone fits the schema's hash
-	MaxRows     int    // rows held in memory; 0 is DefaultMaxRows
-	TempDir     string // for spilled runs; "" is the system's
+	History *Part // of access: what was seen before the UTC day of From; see WriteAccessHistory
+
+	MaxEntities int     // 0 is DefaultMaxEntities, which alone fits the schema's hash
+	Brands      *Brands // names that must not be imitated; nil is DefaultBrands
+	MaxRows     int     // rows held in memory; 0 is DefaultMaxRows
+	TempDir     string  // for spilled runs; "" is the system's
 }
 
 // CloseStats count what a close read and made.

@@ -48,8 +48,17 @@ func Calibrate(rows []Scored) (picket.Calibration, error) {
 
 // platt fits p = 1/(1+exp(A·margin+B)) by Newton's method with backtracking, as in
 // Lin, Lin & Weng 2007, "A note on Platt's probabilistic outputs". The targets are
-// Platt's, drawn in from 0 and 1 by the number of rows.
+// Platt's, drawn in from 0 and 1 by the number of rows. Margins that rank backwards
+// are certain of nothing: p is then the base rate whatever the margin.
 func platt(rows []Scored) (a, b float64) {
+	if a, b = sigmoid(rows); a > 0 {
+		_, _, positive, negative := plattTargets(rows)
+		return 0, math.Log((negative + 1) / (positive + 1))
+	}
+	return a, b
+}
+
+func sigmoid(rows []Scored) (a, b float64) {
 	const ridge, tolerance, smallestStep = 1e-12, 1e-5, 1e-10
 	high, low, positive, negative := plattTargets(rows)
 	b = math.Log((negative + 1) / (positive + 1))
@@ -82,10 +91,10 @@ func platt(rows []Scored) (a, b float64) {
 			}
 		}
 		if step < smallestStep {
-			return min(a, 0), b // no descent left
+			return a, b // no descent left
 		}
 	}
-	return min(a, 0), b // a model that ranks backwards is certain of nothing
+	return a, b
 }
 
 func plattTargets(rows []Scored) (high, low, positive, negative float64) {

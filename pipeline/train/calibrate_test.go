@@ -27,11 +27,19 @@ func TestPlattFindsTheSigmoid(t *testing.T) {
 	if a, b := platt(rows); math.Abs(a+0.7) > 0.05 || math.Abs(b-1) > 0.06 {
 		t.Errorf("a %.3f and b %.3f, want -0.7 and 1", a, b)
 	}
-	for i := range rows {
-		rows[i].Margin = -rows[i].Margin // a model that ranks backwards
-	}
-	if a, _ := platt(rows); a > 0 {
-		t.Errorf("a is %v: the probability would fall as the margin rises", a)
+	for _, n := range []int{30, 300, 20_000} {
+		rows := logistic(n, 0.7, -1, 1)
+		malicious := 0.0
+		for i := range rows {
+			rows[i].Margin = -rows[i].Margin // a model that ranks backwards
+			if rows[i].Malicious {
+				malicious++
+			}
+		}
+		a, b := platt(rows)
+		if a != 0 || math.Abs(picket.Sigmoid(-b)-malicious/float64(n)) > 0.05 {
+			t.Errorf("%d rows: a is %v, and the probability %.3f anywhere; %.3f are malicious", n, a, picket.Sigmoid(-b), malicious/float64(n))
+		}
 	}
 }
 

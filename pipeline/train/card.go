@@ -6,12 +6,28 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"picket"
 )
 
+// Evidence is what an evaluation is worth: what the model was trained on, and what
+// it was tested on. A card keeps them apart; figures of one kind of evidence say
+// nothing of another.
+type Evidence string
+
+const (
+	RealToReal           Evidence = "real → real"
+	SimulatedToReal      Evidence = "simulated → real"
+	SimulatedToSimulated Evidence = "simulated → simulated" // flatters
+)
+
+// Evidences are all of them, the one that says most first.
+func Evidences() []Evidence { return []Evidence{RealToReal, SimulatedToReal, SimulatedToSimulated} }
+
 // CardFacts are what a model card says beyond the package itself.
 type CardFacts struct {
+	Evidence    Evidence // of the evaluations in the package
 	Description string
 	Version     float64  // 1 or more
 	Datasets    []string // what it was trained on, with licence
@@ -51,7 +67,7 @@ func NewCard(p *Package, f CardFacts) (json.RawMessage, error) {
 	evaluations := []any{}
 	for i := range p.Model.Boosters {
 		if b := &p.Model.Boosters[i]; p.Evaluations[b.ID] != nil {
-			evaluations = append(evaluations, cardEvaluation(b, &p.Evaluations[b.ID].Picket))
+			evaluations = append(evaluations, cardEvaluation(f.Evidence, b, &p.Evaluations[b.ID].Picket))
 		}
 	}
 	card["evaluation_details"] = evaluations
@@ -60,6 +76,86 @@ func NewCard(p *Package, f CardFacts) (json.RawMessage, error) {
 		return nil, fmt.Errorf("write model card: %w", err)
 	}
 	return append(data, '\n'), nil
+}
+
+// AddToCard adds evaluations of the package's boosters to its card, before those
+// that say less. An evaluation of the same booster on the same data is replaced.
+func (p *Package) AddToCard(evidence Evidence, evaluations ...*Evaluation) error {
+	if !slices.Contains(Evidences(), evidence) {
+		return fmt.Errorf("model card: evidence %q is none of %q", evidence, Evidences())
+	}
+	var card map[string]any
+	if err := json.Unmarshal(p.Card, &card); err != nil {
+		return fmt.Errorf("model card: %w", err)
+	}
+	kept, _ := card["evaluation_details"].([]any)
+	for _, e := range evaluations {
+		i := slices.IndexFunc(p.Model.Boosters, func(b picket.Booster) bool { return b.ID.String() == e.Picket.Booster })
+		if i < 0 {
+			return fmt.Errorf("model card: the package has no booster %s", e.Picket.Booster)
+		}
+		added := cardEvaluation(evidence, &p.Model.Boosters[i], &e.Picket)
+		kept = slices.DeleteFunc(kept, func(v any) bool {
+			old, _ := v.(map[string]any)
+			return old["name"] == added["name"] && fmt.Sprint(old["datasets"]) == fmt.Sprint(added["datasets"])
+		})
+		kept = append(kept, added)
+	}
+	slices.SortStableFunc(kept, func(a, b any) int { return evidenceRank(a) - evidenceRank(b) })
+	card["evaluation_details"] = kept
+	data, err := json.MarshalIndent(card, "", " ")
+	if err != nil {
+		return fmt.Errorf("model card: %w", err)
+	}
+	p.Card = append(data, '\n')
+	return nil
+}
+
+// CardEvaluation is one evaluation as a card tells it.
+type CardEvaluation struct {
+	Evidence Evidence
+	Booster  string
+	Data     string
+	Metrics  map[string]float64 // by name
+}
+
+// CardEvaluations reads the evaluations of a model card, in its order.
+func CardEvaluations(card json.RawMessage) ([]CardEvaluation, error) {
+	var c struct {
+		Details []struct {
+			Name     string
+			Evidence Evidence `json:"evaluation_observation"`
+			Datasets []string
+			Groups   []struct {
+				Data []struct {
+					Name, Type string
+					Value      json.RawMessage
+				} `json:"metric_data"`
+			} `json:"metric_groups"`
+		} `json:"evaluation_details"`
+	}
+	if err := json.Unmarshal(card, &c); err != nil {
+		return nil, fmt.Errorf("model card: %w", err)
+	}
+	var all []CardEvaluation
+	for _, d := range c.Details {
+		e := CardEvaluation{Evidence: d.Evidence, Booster: d.Name, Data: strings.Join(d.Datasets, ", "), Metrics: map[string]float64{}}
+		for _, g := range d.Groups {
+			for _, m := range g.Data {
+				var v float64
+				if m.Type == "number" && json.Unmarshal(m.Value, &v) == nil {
+					e.Metrics[m.Name] = v
+				}
+			}
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func evidenceRank(evaluation any) int {
+	details, _ := evaluation.(map[string]any)
+	return slices.IndexFunc(Evidences(), func(e Evidence) bool { return details["evaluation_observation"] == string(e) })
 }
 
 func cut(s string, n int) string {
@@ -85,7 +181,7 @@ func cardDetails(details map[string]string) map[string]string {
 	return short
 }
 
-func cardEvaluation(b *picket.Booster, r *Report) map[string]any {
+func cardEvaluation(evidence Evidence, b *picket.Booster, r *Report) map[string]any {
 	number := func(name string, value float64) any {
 		return map[string]any{"name": name, "type": "number", "value": value}
 	}
@@ -102,9 +198,10 @@ func cardEvaluation(b *picket.Booster, r *Report) map[string]any {
 		cardMatrix(r),
 	}
 	return map[string]any{
-		"name":     cut(b.ID.String(), cardShort),
-		"datasets": cutAll([]string{r.Data}, cardEvaluated),
-		"metadata": map[string]string{"schema": b.Schema.Hash, "features": strconv.Itoa(len(b.Schema.Names)), "calibration": b.Calibration.Method},
+		"name":                   cut(b.ID.String(), cardShort),
+		"evaluation_observation": string(evidence),
+		"datasets":               cutAll([]string{r.Data}, cardEvaluated),
+		"metadata":               map[string]string{"schema": b.Schema.Hash, "features": strconv.Itoa(len(b.Schema.Names)), "calibration": b.Calibration.Method},
 		"metric_groups": []any{
 			map[string]any{"name": "metrics", "metric_data": metrics},
 			map[string]any{"name": "curves", "metric_data": curves},

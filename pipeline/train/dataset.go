@@ -28,7 +28,7 @@ func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error 
 		if e.Split != split {
 			continue
 		}
-		class := slices.Index(d.Classes, e.Class)
+		class := numberOf(d.Classes, e.Class)
 		if class < 0 && split == picket.SplitTest {
 			class = len(d.Classes)
 		}

@@ -163,6 +163,13 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 		params["objective"], params["eval_metric"] = gbdt.MultiSoftprob, "mlogloss"
 		params["num_class"] = strconv.Itoa(len(d.Classes))
 	}
+	train, err := trainData(d, picket.SplitTrain)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Params["min_child_weight"] == "" {
+		params["min_child_weight"] = childWeight(train)
+	}
 	watched, err := trainData(d, picket.SplitValidation)
 	if err != nil {
 		return nil, nil, err
@@ -186,10 +193,6 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 	if err != nil {
 		return nil, nil, err
 	}
-	train, err := trainData(d, picket.SplitTrain)
-	if err != nil {
-		return nil, nil, err
-	}
 	model, err := gbdt.Train(ctx, p, train, options...)
 	if err != nil {
 		return nil, nil, err
@@ -199,6 +202,21 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 		model = model.Slice(0, oneError(model, watched, losses))
 	}
 	return model, params, nil
+}
+
+// childWeight is the default min_child_weight, or less where the rarest class would
+// never fill a leaf: a row adds p(1-p), a quarter of its weight at most, and half of
+// the class must be enough.
+func childWeight(d gbdt.TrainData) string {
+	least, _ := strconv.ParseFloat(Defaults()["min_child_weight"], 64)
+	weights := map[float32]float64{}
+	for i, class := range d.Labels {
+		weights[class] += float64(d.Weights[i])
+	}
+	for _, w := range weights {
+		least = min(least, w/8)
+	}
+	return strconv.FormatFloat(least, 'g', 6, 64)
 }
 
 // oneError returns the fewest rounds whose loss on the validation split is within
@@ -239,7 +257,7 @@ func trainData(d *picket.Dataset, split string) (gbdt.TrainData, error) {
 	data := gbdt.TrainData{Labels: make([]float32, len(rows)), Weights: make([]float32, len(rows))}
 	weights := make([]float64, len(d.Classes))
 	for i := range rows {
-		class := slices.Index(d.Classes, rows[i].Class)
+		class := numberOf(d.Classes, rows[i].Class)
 		if class < 0 {
 			return data, fmt.Errorf("%s row %d is of class %q, the dataset's classes are %v", split, i+1, rows[i].Class, d.Classes)
 		}
@@ -256,6 +274,18 @@ func trainData(d *picket.Dataset, split string) (gbdt.TrainData, error) {
 	}
 	data.X = gbdt.NewDense(values, len(rows), cols)
 	return data, nil
+}
+
+// ClassAttack stands for every class but normal in a dataset of two classes.
+const ClassAttack = "attack"
+
+// numberOf returns the place of a class among those of a dataset, or -1. Beside
+// ClassAttack any class but normal has its place.
+func numberOf(classes []string, class string) int {
+	if len(classes) == 2 && classes[1] == ClassAttack && class != classes[0] {
+		return 1
+	}
+	return slices.Index(classes, class)
 }
 
 // balanced returns a factor for each class, the square root of how much rarer

@@ -178,3 +178,26 @@ func TestEqualErrorCut(t *testing.T) {
 	f([]float64{-2, -1}, []float64{1, 2, 3}, 0)               // nothing between: the middle
 	f([]float64{-2, -1, 0, 3}, []float64{-1.5, 1, 2, 4}, 0.5) // a quarter of each is wrong
 }
+
+// With normal against all the rest, every attack class is learned as one, and each
+// can still be left out to set the cut.
+func TestFitNormalAgainstTheRest(t *testing.T) {
+	d := drawn(400, 1)
+	SplitByGroup(d, DefaultFractions, 1)
+	d.Classes = []string{picket.ClassNormal, ClassAttack}
+	f, err := Fit(context.Background(), d, Options{Params: quick, Seed: 1, Threshold: ThresholdOptions{Method: ThresholdLeaveOut}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Model.Classes() != 1 || f.Booster.Threshold.Validation[:2] != "2 " {
+		t.Errorf("%d margins, %s", f.Model.Classes(), f.Booster.Threshold.Validation)
+	}
+	r := evaluated(t, f, d, picket.SplitTest).Picket
+	if r.AUC < 0.95 || r.Classes[picket.ClassScan].Rows == 0 || r.Classes[picket.ClassDDoS].Rows == 0 {
+		t.Errorf("AUC %.3f, classes %v", r.AUC, r.Classes)
+	}
+	var csv bytes.Buffer
+	if err := WriteCSV(&csv, d, picket.SplitTrain, false); err != nil || !bytes.Contains(csv.Bytes(), []byte("\n1,")) {
+		t.Errorf("the rest is not written as class 1: %v", err)
+	}
+}

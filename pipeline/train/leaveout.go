@@ -100,9 +100,11 @@ func scoreUnseen(ctx context.Context, d *picket.Dataset, unseen []int, o Options
 			seen = append(seen, e.Class)
 		}
 	}
-	without.Classes = classesOf(seen)
+	if numberOf(d.Classes, "") < 0 { // each class has trees of its own
+		without.Classes = classesOf(seen)
+	}
 	for i := range without.Examples {
-		if e := &without.Examples[i]; !slices.Contains(without.Classes, e.Class) {
+		if e := &without.Examples[i]; numberOf(without.Classes, e.Class) < 0 {
 			e.Split = "" // a class of which train has nothing cannot be watched either
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,44 @@ func packed(t *testing.T) *Package {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// A card keeps apart what was learned and tested on what, and real data comes first.
+func TestCardKeepsEvidenceApart(t *testing.T) {
+	p := packed(t)
+	id := p.Model.Boosters[0].ID
+	if err := p.AddToCard(SimulatedToReal, p.Evaluations[id]); err != nil { // replaces that of the same data
+		t.Fatal(err)
+	}
+	other := *p.Evaluations[id]
+	other.Picket.Data = "a real network"
+	for range 2 { // the second time replaces the first
+		if err := p.AddToCard(RealToReal, &other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := CardEvaluations(p.Card)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, e := range got {
+		kinds = append(kinds, string(e.Evidence)+" on "+e.Data)
+	}
+	want := []string{"real → real on a real network", "simulated → real on test"}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("got %q, want %q", kinds, want)
+	}
+	if got[0].Metrics["AUC"] != other.Picket.AUC {
+		t.Errorf("AUC %v, want %v", got[0].Metrics["AUC"], other.Picket.AUC)
+	}
+	other.Picket.Booster = "traffic/nobody/60"
+	if err := p.AddToCard(RealToReal, &other); err == nil {
+		t.Error("a booster that the package does not have was added")
+	}
+	if err := p.AddToCard("hearsay", p.Evaluations[id]); err == nil {
+		t.Error("evidence of no kind was added")
+	}
 }
 
 func TestPackageRoundTrip(t *testing.T) {
@@ -201,7 +240,13 @@ func TestCardIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	card, err := jsonschema.UnmarshalJSON(bytes.NewReader(packed(t).Card))
+	p := packed(t)
+	measured := *p.Evaluations[p.Model.Boosters[0].ID]
+	measured.Picket.Data = "a real network"
+	if err := p.AddToCard(RealToReal, &measured); err != nil {
+		t.Fatal(err)
+	}
+	card, err := jsonschema.UnmarshalJSON(bytes.NewReader(p.Card))
 	if err != nil {
 		t.Fatal(err)
 	}

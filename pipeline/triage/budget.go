@@ -1,6 +1,7 @@
 package triage
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -68,4 +69,24 @@ func Budget(scores []float64, days, perDay, floor float64) float64 {
 	}
 	firstRefused := sorted[len(sorted)-1-int(allowed)]
 	return max(floor, math.Nextafter(firstRefused, math.Inf(1)))
+}
+
+// silence leaves of the anomalies of a UTC day the n that are furthest over their
+// limit. They are no attacks, and however many there are, nobody reads more.
+func silence(incidents []*incident, n int) {
+	byDay := map[int64][]*incident{}
+	for _, in := range incidents {
+		if in.class == picket.ClassAnomaly && n > 0 {
+			byDay[in.day] = append(byDay[in.day], in)
+		}
+	}
+	for _, day := range byDay {
+		slices.SortFunc(day, func(a, b *incident) int {
+			x, y := a.best(), b.best()
+			return cmp.Or(cmp.Compare(y.Margin-y.Threshold, x.Margin-x.Threshold), cmp.Compare(a.uid, b.uid))
+		})
+		for _, in := range day[min(n, len(day)):] {
+			in.silent = true
+		}
+	}
 }

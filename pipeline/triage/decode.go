@@ -35,7 +35,8 @@ func Decode(text []byte) (picket.Finding, error) {
 		FirstSeen: ev.FindingInfo.FirstSeenTime / 1000, LastSeen: ev.FindingInfo.LastSeenTime / 1000,
 		Title: ev.FindingInfo.Title, Sentence: ev.FindingInfo.Desc,
 		Windows: o.Windows, Source: o.Source, Model: o.Model,
-		Threshold: float64(o.Threshold), Cut: o.Cut, Margin: float64(o.Margin), Peers: o.Peers,
+		Threshold: float64(o.Threshold), Cut: o.Cut, Margin: float64(o.Margin), Peers: o.Peers, Facts: o.Facts,
+		Network: o.Network, Hosts: o.Hosts, Others: o.Others,
 	}
 	if len(ev.Evidences) > 0 {
 		readEvidence(&f, &ev.Evidences[0].Data)

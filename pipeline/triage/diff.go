@@ -91,8 +91,12 @@ func closed(before, now picket.Finding) picket.Finding {
 	return before
 }
 
+// FactFollowed names the fact that is told of a name once flows were looked at:
+// whether who asked for it connected to where it led. Like Evidence it is no news.
+const FactFollowed = "followed by"
+
 // Same reports whether two findings say the same: all but Count, Revision,
-// Status, Successor and Evidence. It compares them as encoded, which is how the
+// Status, Successor, Evidence and FactFollowed. It compares them as encoded, which is how the
 // earlier one was kept: NaN is null, and an empty list is none.
 func Same(a, b picket.Finding) bool {
 	return bytes.Equal(words(a), words(b))
@@ -100,6 +104,7 @@ func Same(a, b picket.Finding) bool {
 
 func words(f picket.Finding) []byte {
 	f.Count, f.Revision, f.Status, f.Successor, f.Evidence = 0, "", "", "", nil
+	f.Facts = slices.DeleteFunc(slices.Clone(f.Facts), func(fact picket.Fact) bool { return fact.Name == FactFollowed })
 	text, err := Encoder{}.Encode(&f)
 	if err != nil {
 		return nil

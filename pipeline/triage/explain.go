@@ -23,7 +23,7 @@ const walk = 5
 // Then the small ones: an actor's window that has most of its flows with a
 // victim that is flooded, or whose passwords are guessed, more probably than the
 // actor does what it is found for, is one of the crowd that does it, unless it
-// walks over ports.
+// walks over ports. (Of those that do, see engulf.)
 func explain(hits []*hit) {
 	actors, victims := map[side][]*hit{}, map[side][]*hit{}
 	for _, h := range hits {

@@ -22,6 +22,10 @@ type incident struct {
 	flows    uint64            // of all its windows
 	into     *incident         // what it was merged into
 	absorbed []*incident       // what was merged into it
+	when     []span            // see narrow
+	silent   bool              // see silence
+	network  string            // that a carpet flood covers; "" for one host
+	hosts    []*incident       // of that network, this one first
 	revision string            // set once merged
 }
 
@@ -119,15 +123,29 @@ func (in *incident) finding(c Config) picket.Finding {
 		Features:   best.features(),
 		Peers:      in.largestPeers(),
 		Revision:   in.revision,
+		Facts:      best.Facts,
 	}
 	f.FirstSeen, f.LastSeen = in.seen()
-	f.Type = finerType(f.Class, row{f.Features, f.Entity.Kind, best.Port})
+	f.Type = finerType(f.Class, row{f.Features, best.Entity.Kind, best.Port})
 	f.Severity = severity(&f)
-	if c.Cut > 0 && in.class != picket.ClassAnomaly {
+	switch {
+	case in.class == picket.ClassAnomaly:
+		f.Cut = picket.CutBaseline
+	case c.Cut > 0:
 		f.Threshold, f.Cut = f.Threshold+c.Cut, picket.CutBudget
 	}
-	f.Title = title(&f)
-	f.Sentence = sentence(&f, c.Words)
+	if in.network != "" {
+		f.Network, f.Hosts = in.network, len(in.hosts)
+		for _, other := range in.hosts[1:min(len(in.hosts), maxPeers+1)] {
+			f.Others = append(f.Others, other.entity.ID)
+		}
+	}
+	if best.Entity.Kind == in.entity.Kind {
+		f.Title = title(&f, peerCount(&f))
+	} else {
+		f.Title = title(&f, 0) // the row counts the peers of the other side
+	}
+	f.Sentence = sentence(&f, func(feature string) Feature { return c.word(best, feature) })
 	return f
 }
 
@@ -199,6 +217,11 @@ func (in *incident) largestPeers() []string {
 	for _, a := range in.all()[1:] {
 		if a.entity.Kind != in.entity.Kind {
 			flows[a.entity.ID] = max(flows[a.entity.ID], a.peers[in.entity.ID])
+		}
+	}
+	for _, host := range in.hosts[min(len(in.hosts), 1):] {
+		for id, n := range host.peers {
+			flows[id] += n
 		}
 	}
 	delete(flows, in.entity.ID)

@@ -90,7 +90,9 @@ type rule struct {
 // rules in order: the first that holds names the type. The features are those
 // of extract.Catalogue. None of these lines changes whether there is a finding.
 var rules = []rule{
-	{picket.ClassDDoS, typeReflection, func(r row) bool { return r.most("amplifier_byte_share") || r.most("unsolicited_answer_share") }},
+	{picket.ClassDDoS, typeReflection, func(r row) bool {
+		return r.most("amplifier_byte_share") || r.most("unsolicited_answer_share") || r.cutUp()
+	}},
 	{picket.ClassDDoS, typeUDPFlood, func(r row) bool { return r.most("udp_packet_share") }},
 	{picket.ClassDDoS, typeICMPFlood, func(r row) bool { return r.most("icmp_packet_share") }},
 	{picket.ClassDDoS, typeSYNFlood, func(r row) bool { return r.attempts() && !(r.get("syn_share") < 0.5) }},
@@ -118,6 +120,12 @@ var rules = []rule{
 	{picket.ClassC2, typeBeacon, func(r row) bool { return r.get("beacon_gaps") >= 3 && r.get("beacon_gap_cv") < 0.5 }},
 }
 
+// cutUp reports amplified answers too long for a packet: of their fragments only
+// the first has a port, so that a fifth of the bytes stands for more.
+func (r row) cutUp() bool {
+	return r.get("fragment_packet_share") >= 0.2 && r.get("amplifier_byte_share") >= 0.2
+}
+
 // mostlyDNS asks for packets too: most flows of a quiet host are DNS anyway.
 func (r row) mostlyDNS() bool { return r.most("dns_port_share") && r.most("udp_packet_share") }
 
@@ -135,8 +143,11 @@ func finerType(class string, r row) string {
 	return class
 }
 
-// peerCount is how many other sides the finding's row counts, if it does.
-func peerCount(f *picket.Finding) (int, bool) {
+// peerCount is how many other sides the finding's row counts, 0 if it does not.
+func peerCount(f *picket.Finding) int {
 	n, ok := f.Features[peersCounted]
-	return int(n), ok && n >= 0 && n < 1e9
+	if !ok || n < 0 || n >= 1e9 {
+		return 0
+	}
+	return int(n)
 }

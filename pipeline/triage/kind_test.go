@@ -21,6 +21,7 @@ func TestFinerType(t *testing.T) {
 	f("victim 10.0.0.5 ddos .9", "ddos", "T1498")
 	f("victim 10.0.0.5 ddos .9 udp_packet_share=.9 amplifier_byte_share=.8", "reflection", "T1498.002")
 	f("victim 10.0.0.5 ddos .9 tcp_packet_share=.9 established_share=0 unsolicited_answer_share=.8", "reflection", "T1498.002")
+	f("victim 10.0.0.5 ddos .9 tcp_packet_share=.7 established_share=.1 amplifier_byte_share=.4 fragment_packet_share=.3", "reflection", "T1498.002")
 	f("victim 10.0.0.5 ddos .9 udp_packet_share=.9", "udp-flood", "T1498.001")
 	f("victim 10.0.0.5 ddos .9 icmp_packet_share=.9", "icmp-flood", "T1498.001")
 	f("victim 10.0.0.5 ddos .9 tcp_packet_share=.9 established_share=.1", "syn-flood", "T1499.001")
@@ -121,4 +122,24 @@ func TestWords(t *testing.T) {
 		"Exfiltration by 10.0.0.9 to 8.8.8.8 and 1199 others from 00:00:00 to 00:00:30 UTC on 2026-03-02, confidence 50 %: moved most by peers 1200")
 	f("10:00+3600 actor 10.0.0.9 c2 .5 bytes_per_flow=1234567",
 		"Command and control by 10.0.0.9 from 10:00 to 11:00 UTC on 2026-03-02, confidence 50 %: moved most by bytes_per_flow 1234567")
+}
+
+// TestUsual says what is usual by the medians of the very booster, and before
+// those by what is known of the entity.
+func TestUsual(t *testing.T) {
+	alerts := parse(t, "10:04+60 actor 10.0.0.9 scan .9 targets=412 peers=40 flow_count=500")
+	id := alerts[0].Booster
+	hour := id
+	hour.Seconds = picket.Hour
+	config := Config{Usual: map[picket.BoosterID]map[string]float64{id: {"targets": 2, "peers": 1}, hour: {"flow_count": 7}}}
+	f := func(want string) {
+		t.Helper()
+		_, got, _ := strings.Cut(Triage(alerts, config)[0].Sentence, "moved most by ")
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	f("targets 412 (usual 2), peers 40 (usual 1), flow_count 500")
+	alerts[0].Usual = map[string]float64{"targets": 30}
+	f("targets 412 (usual 30), peers 40 (usual 1), flow_count 500")
 }

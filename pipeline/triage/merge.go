@@ -125,3 +125,56 @@ func (in *incident) absorb(other *incident) {
 	other.into = in
 	in.absorbed = append(in.absorbed, other)
 }
+
+// nearlyAll is the share of a victim's flows by which one peer did it alone.
+const nearlyAll = 0.9
+
+// name returns the incidents with one more for each actor that was not found
+// itself and yet makes nearly all flows of a victim that was: the actor carries
+// what is no flood. Its hits are the victim's.
+func name(incidents []*incident) []*incident {
+	byUID := map[string]*incident{}
+	for _, in := range incidents {
+		byUID[in.uid] = in
+	}
+	for _, v := range slices.Clone(incidents) {
+		id, flows := v.onlyPeer()
+		if id == "" {
+			continue
+		}
+		actor := picket.Entity{Kind: picket.KindActor, ID: id}
+		a := byUID[UID(v.detector, v.class, actor, v.day)]
+		switch {
+		case a == nil:
+			a = &incident{uid: UID(v.detector, v.class, actor, v.day), detector: v.detector, class: v.class, entity: actor, day: v.day, peers: map[string]uint64{}}
+			byUID[a.uid] = a
+			incidents = append(incidents, a)
+		case len(a.hits) == 0 || a.hits[0].Entity != actor: // made here
+		default: // it was found at another time of the day
+			if a.into == nil {
+				a.absorb(v)
+			}
+			continue
+		}
+		a.hits = append(a.hits, v.hits...)
+		a.peers[v.entity.ID] = flows
+		a.flows += flows
+		a.absorb(v)
+	}
+	return incidents
+}
+
+// onlyPeer returns the actor that makes nearly all flows of a victim's incident
+// that stands alone and that an actor should carry; else "".
+func (in *incident) onlyPeer() (string, uint64) {
+	if in.entity.Kind != picket.KindVictim || in.into != nil || len(in.absorbed) > 0 ||
+		in.class == picket.ClassDDoS || in.class == picket.ClassAnomaly {
+		return "", 0
+	}
+	for _, id := range sortedKeys(in.peers) {
+		if float64(in.peers[id]) >= nearlyAll*float64(in.flows) {
+			return id, in.peers[id]
+		}
+	}
+	return "", 0
+}

@@ -159,22 +159,26 @@ type (
 	}
 	// ours is what OCSF has no place for.
 	ours struct {
-		Status     string   `json:"status"`
-		Revision   string   `json:"revision"`
-		Successor  string   `json:"successor,omitempty"`
-		Detector   string   `json:"detector"`
-		Class      string   `json:"class"`
-		Type       string   `json:"type"`
-		EntityKind string   `json:"entity_kind"`
-		Entity     string   `json:"entity"`
-		Peers      []string `json:"peers,omitempty"`
-		Windows    int      `json:"windows"`
-		Confidence number   `json:"confidence"` // 0 to 1, not rounded
-		Margin     number   `json:"margin"`
-		Threshold  number   `json:"threshold"`
-		Cut        string   `json:"threshold_from"`
-		Model      string   `json:"model"`
-		Source     string   `json:"source"`
+		Status     string        `json:"status"`
+		Revision   string        `json:"revision"`
+		Successor  string        `json:"successor,omitempty"`
+		Detector   string        `json:"detector"`
+		Class      string        `json:"class"`
+		Type       string        `json:"type"`
+		EntityKind string        `json:"entity_kind"`
+		Entity     string        `json:"entity"`
+		Peers      []string      `json:"peers,omitempty"`
+		Network    string        `json:"network,omitempty"`
+		Hosts      int           `json:"hosts,omitempty"`
+		Others     []string      `json:"others,omitempty"`
+		Facts      []picket.Fact `json:"facts,omitempty"`
+		Windows    int           `json:"windows"`
+		Confidence number        `json:"confidence"` // 0 to 1, not rounded
+		Margin     number        `json:"margin"`
+		Threshold  number        `json:"threshold"`
+		Cut        string        `json:"threshold_from"`
+		Model      string        `json:"model"`
+		Source     string        `json:"source"`
 	}
 )
 
@@ -434,6 +438,9 @@ func resourcesOf(f *picket.Finding) ([]resource, []observable) {
 		resources = append(resources, r)
 	}
 	add(f.Entity.ID, f.Entity.Kind, role)
+	for _, id := range f.Others {
+		add(id, f.Entity.Kind, role)
+	}
 	for _, p := range f.Peers {
 		add(p, "", other)
 	}
@@ -458,7 +465,8 @@ func oursOf(f *picket.Finding) ours {
 	return ours{
 		Status: f.Status, Revision: f.Revision, Successor: f.Successor,
 		Detector: f.Detector, Class: f.Class, Type: f.Type,
-		EntityKind: string(f.Entity.Kind), Entity: f.Entity.ID, Peers: f.Peers, Windows: f.Windows,
+		EntityKind: string(f.Entity.Kind), Entity: f.Entity.ID, Peers: f.Peers, Facts: f.Facts, Windows: f.Windows,
+		Network: f.Network, Hosts: f.Hosts, Others: f.Others,
 		Confidence: number(f.Confidence), Margin: number(f.Margin), Threshold: number(f.Threshold), Cut: f.Cut,
 		Model: f.Model, Source: f.Source,
 	}

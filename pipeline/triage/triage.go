@@ -6,13 +6,16 @@
 // on the same scores says the same, whatever their order.
 //
 // One attack fires many windows: at several widths, minute after minute, of the
-// one who does it and of the one it is done to. Four steps make it one finding:
+// one who does it and of the one it is done to. Steps make it one finding:
 //
 //   - settle (settle.go): the windows of one entity agree on classes;
 //   - explain (explain.go): the two sides of the same flows agree on a class, so
 //     that a scan is no flood of the host that it walks over;
 //   - group (incident.go): windows of one class, entity and UTC day;
-//   - merge (merge.go): an actor's and a victim's incident that share flows.
+//   - merge (merge.go): an actor's and a victim's incident that share flows;
+//   - name (merge.go): the one actor behind an incident that only its victim shows;
+//   - roll and engulf (carpet.go): the floods of one network, and what a flood
+//     makes look like a scanner.
 package triage
 
 import (
@@ -32,9 +35,11 @@ import (
 // score must be explained: its contributions name the values of its row.
 type Alert struct {
 	picket.Score
-	Peers []Peer // the other sides of the window, largest first; ten are enough
-	Port  uint16 // service port of most flows; 0 if unknown; only names the type of a brute force
-	Key   string // of the features object that the row came from; a newer revision's is greater
+	Peers []Peer             // the other sides of the window, largest first; ten are enough
+	Port  uint16             // service port of most flows; 0 if unknown; only names the type of a brute force
+	Facts []picket.Fact      // what it says in words beside its numbers
+	Key   string             // of the features object that the row came from; a newer revision's is greater
+	Usual map[string]float64 // medians of this very entity or its network, before Config.Usual; may be nil
 }
 
 // Peer is one other side of a window.
@@ -45,11 +50,24 @@ type Peer struct {
 
 // Config is all that changes what Triage says of the same alerts.
 type Config struct {
-	Model string             // id of the model package that scored
-	Rules []Rule             // what to suppress
-	Now   time.Time          // the clock, for the rules' expiry
-	Words map[string]Feature // by feature name, for the sentences; may be nil
-	Cut   float64            // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
+	Model     string                                  // id of the model package that scored
+	Rules     []Rule                                  // what to suppress
+	Now       time.Time                               // the clock, for the rules' expiry
+	Words     map[string]Feature                      // by feature name, for the sentences; may be nil
+	Usual     map[picket.BoosterID]map[string]float64 // medians over normal rows, for the sentences; may be nil
+	Anomalies int                                     // of a UTC day that are told: the furthest over their limit; 0 is all
+	Cut       float64                                 // log-odds over the shipped threshold that an incident needs; 0 is none, see Cut
+}
+
+// word returns how to speak of a feature of a window.
+func (c *Config) word(h *hit, feature string) Feature {
+	word := c.Words[feature]
+	for _, medians := range []map[string]float64{c.Usual[h.Booster], h.Usual} {
+		if v, ok := medians[feature]; ok {
+			word.Usual = &v
+		}
+	}
+	return word
 }
 
 // Feature is how a sentence speaks of a feature.
@@ -98,10 +116,14 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	explain(hits)
 	incidents := group(hits)
 	merge(incidents)
+	incidents = name(incidents)
+	roll(incidents)
+	engulf(incidents)
+	silence(incidents, c.Anomalies)
 	revise(incidents)
 	var out []picket.Finding
 	for _, in := range incidents {
-		if in.into == nil && in.passes(c.Cut) {
+		if in.into == nil && !in.silent && in.passes(c.Cut) {
 			out = append(out, in.finding(c))
 		}
 	}

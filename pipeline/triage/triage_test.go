@@ -283,26 +283,33 @@ func TestMerge(t *testing.T) {
 		`closed ddos victim 10.0.0.5 -> scan actor 10.0.0.9
 		closed scan victim 10.0.0.5 -> scan actor 10.0.0.9
 		scan actor 10.0.0.9 0.70/60 10:04 to 10:05 n=1 [10.0.0.5]`)
-	f("a scan beside a flood leaves the flood", `
+	f("a scan of a host that is flooded, by one that does nothing else, is of the flood", `
 		10:04+60 actor 10.0.0.9 scan .97 peers=10.0.0.5:100
 		10:04+60 victim 10.0.0.5 ddos .99 flows=5000 peers=10.0.0.9:100,10.0.0.7:10`,
-		`ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.0.0.9 10.0.0.7]
-		scan actor 10.0.0.9 0.97/60 10:04 to 10:05 n=1 [10.0.0.5]`)
+		`closed scan actor 10.0.0.9 -> ddos victim 10.0.0.5
+		ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.0.0.9 10.0.0.7]`)
+	f("a scanner with other targets, or at other times, is no part of a flood", `
+		10:04+60 actor 10.0.0.9 scan .97 peers=10.0.0.5:100,10.0.0.6:1
+		10:04+60 actor 10.0.0.8 scan .97 peers=10.0.0.5:100
+		10:09+60 actor 10.0.0.8 scan .97 peers=10.0.0.5:100
+		10:04+60 victim 10.0.0.5 ddos .99 flows=5000
+		10:00+3600 victim 10.0.0.5 ddos .99 flows=5100`,
+		`ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=2 []
+		scan actor 10.0.0.8 0.97/60 10:04 to 10:10 n=2 [10.0.0.5]
+		scan actor 10.0.0.9 0.97/60 10:04 to 10:05 n=1 [10.0.0.5 10.0.0.6]`)
 	f("many weak sources that look like scanners do not talk a flood away", `
 		10:04+60 actor 10.1.0.1 scan .80 flows=10 peers=10.0.0.5:10
 		10:04+60 actor 10.1.0.2 scan .80 flows=10 peers=10.0.0.5:10
 		10:04+60 actor 10.1.0.3 scan .80 flows=10 peers=10.0.0.5:10
 		10:04+60 actor 10.1.0.4 scan .80 flows=10 peers=10.0.0.5:10
 		10:04+60 actor 10.1.0.5 scan .80 flows=10 peers=10.0.0.5:10
-		10:04+60 actor 10.1.0.6 scan .80 flows=10 peers=10.0.0.5:10
 		10:04+60 victim 10.0.0.5 ddos .99 flows=61 peers=10.1.0.1:10,10.1.0.2:10,10.1.0.3:10,10.1.0.4:10,10.1.0.5:10,10.1.0.6:10`,
-		`ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4 10.1.0.5 10.1.0.6]
-		scan actor 10.1.0.1 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]
-		scan actor 10.1.0.2 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]
-		scan actor 10.1.0.3 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]
-		scan actor 10.1.0.4 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]
-		scan actor 10.1.0.5 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]
-		scan actor 10.1.0.6 0.80/60 10:04 to 10:05 n=1 [10.0.0.5]`)
+		`closed scan actor 10.1.0.1 -> ddos victim 10.0.0.5
+		closed scan actor 10.1.0.2 -> ddos victim 10.0.0.5
+		closed scan actor 10.1.0.3 -> ddos victim 10.0.0.5
+		closed scan actor 10.1.0.4 -> ddos victim 10.0.0.5
+		closed scan actor 10.1.0.5 -> ddos victim 10.0.0.5
+		ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4 10.1.0.5 10.1.0.6]`)
 	f("one source, two views: the more probable names it", `
 		10:04+60 actor 10.0.0.9 ddos .50 bruteforce=.3 peers=10.0.0.5:100
 		10:04+60 victim 10.0.0.5 bruteforce .95 peers=10.0.0.9:100`,
@@ -321,8 +328,23 @@ func TestMerge(t *testing.T) {
 		10:04+60 victim 10.0.0.5 ddos .99 flows=1000`,
 		`closed c2 actor 10.0.0.8 -> ddos victim 10.0.0.5
 		closed ddos actor 10.0.0.8 -> ddos victim 10.0.0.5
-		ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.0.0.8]
-		scan actor 10.0.0.9 0.70/60 10:04 to 10:05 n=1 [10.0.0.5]`)
+		closed scan actor 10.0.0.9 -> ddos victim 10.0.0.5
+		ddos victim 10.0.0.5 0.99/60 10:04 to 10:05 n=1 [10.0.0.8 10.0.0.9]`)
+	f("one peer that makes nearly all of it carries what only the victim shows", `
+		10:04+60 victim 10.0.0.5 bruteforce .90 flows=100 peers=10.0.0.9:90,10.0.0.7:10
+		10:30+60 victim 10.0.0.6 bruteforce .95 flows=100 peers=10.0.0.9:95
+		10:04+60 victim 10.0.0.8 bruteforce .90 flows=100 peers=10.0.0.9:89
+		10:04+60 victim 10.0.0.3 ddos .90 flows=100 peers=10.0.0.2:100`,
+		`bruteforce actor 10.0.0.9 0.95/60 10:04 to 10:31 n=2 [10.0.0.6 10.0.0.5]
+		bruteforce victim 10.0.0.8 0.90/60 10:04 to 10:05 n=1 [10.0.0.9]
+		closed bruteforce victim 10.0.0.5 -> bruteforce actor 10.0.0.9
+		closed bruteforce victim 10.0.0.6 -> bruteforce actor 10.0.0.9
+		ddos victim 10.0.0.3 0.90/60 10:04 to 10:05 n=1 [10.0.0.2]`)
+	f("what only the victim shows is of the actor's other hour", `
+		12:04+60 actor 10.0.0.9 bruteforce .97 peers=10.0.0.5:100
+		10:04+60 victim 10.0.0.6 bruteforce .90 flows=100 peers=10.0.0.9:95`,
+		`bruteforce actor 10.0.0.9 0.97/60 10:04 to 12:05 n=1 [10.0.0.5 10.0.0.6]
+		closed bruteforce victim 10.0.0.6 -> bruteforce actor 10.0.0.9`)
 	f("the victims of one scanner are one finding", `
 		10:04+60 actor 10.0.0.9 scan .97 flows=300 peers=10.0.0.5:100,10.0.0.6:100,10.0.0.7:100
 		10:04+60 victim 10.0.0.5 scan .90 peers=10.0.0.9:100
@@ -369,6 +391,84 @@ func TestMerge(t *testing.T) {
 }
 
 // TestBest: of equally sure windows, the one whose own class it is explains it.
+// TestCarpet rolls the floods of one network into one incident.
+func TestCarpet(t *testing.T) {
+	// flood is a minute's flood of each host of a network, from a source that the
+	// row names, of n flows in all.
+	flood := func(clock, network, hosts, from string, n int) string {
+		var b strings.Builder
+		for i, host := range strings.Fields(hosts) {
+			fmt.Fprintf(&b, "%s+60 victim %s%s ddos .90 flows=%d peers=%s:10 peers=%d\n", clock, network, host, n+i, from, 500)
+		}
+		return b.String()
+	}
+	f := func(name, alerts string, want ...string) {
+		t.Run(name, func(t *testing.T) {
+			t.Helper()
+			var got []string
+			for _, f := range Triage(parse(t, alerts), Config{}) {
+				if f.Status != picket.StatusClosed {
+					got = append(got, fmt.Sprintf("%s %q %d %v", f.Entity.ID, f.Network, f.Hosts, f.Others))
+				} else if f.Successor == "" {
+					t.Errorf("%s has no successor", f.Entity)
+				}
+			}
+			slices.Sort(got)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+	f("four hosts, one source", flood("10:04", "10.0.0.", "1 2 3 4", "10.9.9.9", 5),
+		`10.0.0.4 "10.0.0.0/24" 4 [10.0.0.3 10.0.0.2 10.0.0.1]`)
+	f("four hosts, sources too many to list", flood("10:04", "10.0.0.", "1 2", "10.9.9.9", 100)+flood("10:12", "10.0.0.", "3 4", "10.9.9.8", 200),
+		`10.0.0.4 "10.0.0.0/24" 4 [10.0.0.3 10.0.0.2 10.0.0.1]`)
+	f("two floods of other sources", flood("10:04", "10.0.0.", "1 2", "10.9.9.9", 5)+flood("10:04", "10.0.0.", "3 4", "10.9.9.8", 5),
+		`10.0.0.1 "" 0 []`, `10.0.0.2 "" 0 []`, `10.0.0.3 "" 0 []`, `10.0.0.4 "" 0 []`)
+	f("three hosts are three", flood("10:04", "10.0.0.", "1 2 3", "10.9.9.9", 5),
+		`10.0.0.1 "" 0 []`, `10.0.0.2 "" 0 []`, `10.0.0.3 "" 0 []`)
+	f("another network, another hour", flood("10:04", "10.0.0.", "1 2 3", "10.9.9.9", 5)+flood("10:04", "10.0.1.", "4", "10.9.9.9", 5)+flood("10:30", "10.0.0.", "5", "10.9.9.9", 5),
+		`10.0.0.1 "" 0 []`, `10.0.0.2 "" 0 []`, `10.0.0.3 "" 0 []`, `10.0.0.5 "" 0 []`, `10.0.1.4 "" 0 []`)
+	f("from host to host", flood("10:04", "10.0.0.", "1", "10.9.9.9", 5)+flood("10:12", "10.0.0.", "2", "10.9.9.9", 5)+
+		flood("10:22", "10.0.0.", "3", "10.9.9.9", 5)+flood("10:31", "10.0.0.", "4", "10.9.9.9", 5),
+		`10.0.0.3 "10.0.0.0/24" 4 [10.0.0.1 10.0.0.4 10.0.0.2]`)
+	f("in IPv6", flood("10:04", "2001:db8:1:", "1::1 2::1 3::1 4::1", "10.9.9.9", 5),
+		`2001:db8:1:4::1 "2001:db8:1::/48" 4 [2001:db8:1:3::1 2001:db8:1:2::1 2001:db8:1:1::1]`)
+	f("its reflectors look like scanners", flood("10:04", "10.0.0.", "1 2 3 4", "10.9.9.9", 50)+`
+		10:04+60 actor 10.9.9.9 scan .90 flows=20 peers=10.0.0.1:10,10.0.0.2:10`,
+		`10.0.0.4 "10.0.0.0/24" 4 [10.0.0.3 10.0.0.2 10.0.0.1]`)
+	all := Triage(parse(t, flood("10:04", "10.0.0.", "1 2 3 4 5 6 7 8 9 10 11 12 13", "10.9.9.9", 5)), Config{})
+	at := slices.IndexFunc(all, func(f picket.Finding) bool { return f.Status != picket.StatusClosed })
+	title := "Flood against 13 hosts of 10.0.0.0/24, most against 10.0.0.13, by 10.9.9.9 and 499 others"
+	if f := all[at]; f.Title != title || len(f.Others) != 10 || f.Hosts != 13 {
+		t.Errorf("%q, others %v", f.Title, f.Others)
+	}
+}
+
+// TestSilence tells the anomalies of a day that are furthest off, and all attacks.
+func TestSilence(t *testing.T) {
+	alerts := parse(t, `
+		09:00+3600 actor 10.0.0.1 anomaly .6
+		10:00+3600 actor 10.0.0.2 anomaly .8
+		11:00+3600 actor 10.0.0.3 anomaly .7
+		11:00+3600 actor 10.0.0.3 scan .5`)
+	f := func(n int, want string) {
+		t.Helper()
+		if d := cmp.Diff(lines(want), short(Triage(alerts, Config{Anomalies: n}))); d != "" {
+			t.Errorf("%d: (-want +got)\n%s", n, d)
+		}
+	}
+	f(1, `anomaly actor 10.0.0.2 0.80/3600 10:00 to 11:00 n=1 []
+		scan actor 10.0.0.3 0.50/3600 11:00 to 12:00 n=1 []`)
+	f(2, `anomaly actor 10.0.0.2 0.80/3600 10:00 to 11:00 n=1 []
+		anomaly actor 10.0.0.3 0.70/3600 11:00 to 12:00 n=1 []
+		scan actor 10.0.0.3 0.50/3600 11:00 to 12:00 n=1 []`)
+	f(0, `anomaly actor 10.0.0.1 0.60/3600 09:00 to 10:00 n=1 []
+		anomaly actor 10.0.0.2 0.80/3600 10:00 to 11:00 n=1 []
+		anomaly actor 10.0.0.3 0.70/3600 11:00 to 12:00 n=1 []
+		scan actor 10.0.0.3 0.50/3600 11:00 to 12:00 n=1 []`)
+}
+
 func TestBest(t *testing.T) {
 	got := Triage(parse(t, `
 		10:04+60 actor 10.0.0.9 scan .50 bruteforce=.45 from=1

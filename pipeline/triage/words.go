@@ -56,14 +56,18 @@ func captionOf(f *picket.Finding) string {
 }
 
 // title names what, by whom and against whom: "Port scan by 10.0.0.9 against
-// 10.0.0.5".
-func title(f *picket.Finding) string {
-	peers := several(f)
+// 10.0.0.5". counted is how many peers there are, where more than the finding lists.
+func title(f *picket.Finding, counted int) string {
+	peers := several(f, counted)
 	switch f.Entity.Kind {
 	case picket.KindActor:
 		return join(captionOf(f)+" by "+f.Entity.ID, against[f.Class], peers)
 	case picket.KindVictim:
-		return join(captionOf(f)+" against "+f.Entity.ID, "by", peers)
+		whom := f.Entity.ID
+		if f.Network != "" {
+			whom = fmt.Sprintf("%d hosts of %s, most against %s,", f.Hosts, f.Network, f.Entity.ID)
+		}
+		return join(captionOf(f)+" against "+whom, "by", peers)
 	case picket.KindName:
 		return join(captionOf(f)+": "+f.Entity.ID, "asked for by", peers)
 	}
@@ -90,15 +94,11 @@ func join(head, word, peers string) string {
 }
 
 // several names the other side: the one peer, or the largest and how many more.
-// Where the row counts its peers, the count is the row's; a finding lists ten.
-func several(f *picket.Finding) string {
-	n := len(f.Peers)
-	if n == 0 {
+func several(f *picket.Finding, counted int) string {
+	if len(f.Peers) == 0 {
 		return ""
 	}
-	if counted, ok := peerCount(f); ok && counted > n {
-		n = counted
-	}
+	n := max(len(f.Peers), counted)
 	switch {
 	case n == 1:
 		return f.Peers[0]
@@ -111,18 +111,21 @@ func several(f *picket.Finding) string {
 // sentence says what happened, from when to when, how sure that is and which
 // three features moved the score most: "Port scan by 10.0.0.9 against 10.0.0.5
 // from 10:04 to 10:09 UTC on 2026-03-02, confidence 97 %: moved most by ...".
-func sentence(f *picket.Finding, words map[string]Feature) string {
+func sentence(f *picket.Finding, word func(feature string) Feature) string {
 	s := fmt.Sprintf("%s %s, confidence %d %%", f.Title, when(f.FirstSeen, f.LastSeen), percent(f.Confidence))
 	var moved []string
 	for _, c := range f.Reasons {
 		if len(moved) < 3 && !math.IsNaN(c.Shap) && c.Shap != 0 {
-			moved = append(moved, moving(c, words[c.Feature]))
+			moved = append(moved, moving(c, word(c.Feature)))
 		}
 	}
-	if len(moved) == 0 {
-		return s
+	if len(moved) > 0 {
+		s += ": moved most by " + strings.Join(moved, ", ")
 	}
-	return s + ": moved most by " + strings.Join(moved, ", ")
+	for _, f := range f.Facts {
+		s += "; " + f.Name + " " + f.Value
+	}
+	return s
 }
 
 // when prints a range of one UTC day, to the second where it is under a minute.
