@@ -26,7 +26,7 @@ test: ## vet, staticcheck, and every fast test, with the race detector where the
 e2e: ## what is slow or needs peers: kill test, real XGBoost
 	@bench/e2e.sh
 
-bench: build ## Go micro-benchmarks for benchstat; then the endpoint beside gunicorn, and from an object to its finding
+bench: build ## Go micro-benchmarks for benchstat; the endpoint beside gunicorn; from object to finding; with TREES=all the trees beside XGBoost
 	@bench/bench.sh
 	@bench/server.sh
 

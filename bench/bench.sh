@@ -6,3 +6,9 @@ cd "$(dirname "$0")/.."
 echo "load: $(cut -d' ' -f1-3 /proc/loadavg)"
 go test -run xxx -bench . -benchmem -count "${COUNT:-3}" ./pipeline/decode ./pipeline/extract ./gbdt ./server
 echo "load: $(cut -d' ' -f1-3 /proc/loadavg)"
+
+# The trees beside their peers: TREES=all, or names of rows such as TREES=100k,sparse.
+if [ -n "${TREES:-}" ]; then
+	sh bench/peers.sh bench
+	go run ./bench/gbdt table -only "${TREES#all}" -write docs/benchmarks.md
+fi

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Makes the embedded default package again: bench/model.sh [DATA]
 # About ten minutes on two cores. DATA, if given, is the folder of public sets; the
-# captures that the package is judged by must then be there, byte by byte.
+# captures that the package is judged by must then be there, byte by byte, and its
+# model card says what it does on a real one, too.
 set -eu
 cd "$(dirname "$0")/.."
 if [ -n "${1:-}" ]; then
 	go run ./bench/evaluation -check -data "$1" zeek-btest-pcaps westermo ddos-pcaps-stopddos zeek-apt29-otrf
 	bin/picket model make --data "$1" -o cmd/picket/default/model.zip
+	go run ./bench/evaluation -data "$1" -card cmd/picket/default/model.zip
 else
 	bin/picket model make -o cmd/picket/default/model.zip
 fi

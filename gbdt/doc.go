@@ -9,8 +9,10 @@
 // # Training
 //
 // [Train] grows trees over histograms. Each column is cut into at most 256 bins
-// near its quantiles, so that a value is one byte. Missing values are NaN and
-// take the side of each split that served the training rows best.
+// near its quantiles, so that a value is one byte; of columns that are mostly missing
+// only what is there is summed. Missing values are NaN and take the side of each split
+// that served the training rows best. Categories ([Matrix.Categorical]) are split one
+// against the rest if they are few, else many against many, as XGBoost does.
 //
 // The model is a function of the data, the parameters and the seed: the number
 // of goroutines and the processor change nothing, not one byte. Histograms are

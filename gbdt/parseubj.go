@@ -12,6 +12,7 @@ type ubjParser struct {
 	at     int
 	depth  int
 	values int
+	spare  []float64 // room for lists of numbers
 }
 
 func parseUBJ(data []byte) (value, error) {
@@ -250,13 +251,18 @@ func (p *ubjParser) typed() (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	return value{kind: numbers, numbers: decodeAll(kind, b, n)}, nil
+	if n > len(p.spare) {
+		p.spare = make([]float64, max(n, 1<<13)) // a list at a time was slow
+	}
+	out := p.spare[:n:n]
+	p.spare = p.spare[n:]
+	decodeAll(kind, b, out)
+	return value{kind: numbers, numbers: out}, nil
 }
 
-// decodeAll decodes n numbers of one kind, the two that models are made of without
+// decodeAll decodes numbers of one kind, the two that models are made of without
 // asking for the kind of each.
-func decodeAll(kind byte, b []byte, n int) []float64 {
-	out := make([]float64, n)
+func decodeAll(kind byte, b []byte, out []float64) {
 	switch kind {
 	case 'd':
 		for i := range out {
@@ -271,5 +277,4 @@ func decodeAll(kind byte, b []byte, n int) []float64 {
 			out[i] = decode(kind, b[i*size(kind):])
 		}
 	}
-	return out
 }

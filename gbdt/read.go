@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,15 +21,29 @@ const maxModelBytes = 1 << 29
 // the boosters dart and gblinear and trees of several targets are errors that say
 // what to do.
 func Read(r io.Reader) (*Model, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxModelBytes+1))
-	if err != nil {
+	data := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(sizeOf(r), maxModelBytes)))
+	if _, err := data.ReadFrom(io.LimitReader(r, maxModelBytes+1)); err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
-	m, err := decodeModel(data)
+	m, err := decodeModel(data.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
 	return m, nil
+}
+
+// sizeOf returns how many bytes r has if it is a file or says so, else 0. (Growing
+// as they come took a fifth of the time to read a model.)
+func sizeOf(r io.Reader) int {
+	switch r := r.(type) {
+	case interface{ Len() int }:
+		return max(r.Len(), 0)
+	case *os.File:
+		if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
+			return int(min(info.Size(), maxModelBytes))
+		}
+	}
+	return 0
 }
 
 func decodeModel(data []byte) (*Model, error) {

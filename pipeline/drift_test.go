@@ -126,4 +126,7 @@ func TestLag(t *testing.T) {
 	p.deps.Now = func() time.Time { return noon.Add(time.Minute) }
 	l.Lag()
 	f(90 * time.Minute)
+	p.deps.Now = func() time.Time { return nine.Add(90*time.Minute + 30*time.Second) } // in the record's own minute
+	l.Lag()
+	f(0)
 }

@@ -60,12 +60,13 @@ func (l *Live) Budget() Budget {
 	return l.budget
 }
 
-// Lag sets the gauges of how old the newest record is that was scored, by source.
+// Lag sets the gauges of how old the newest record is that was scored, by source, to
+// the minute that it stands in.
 func (l *Live) Lag() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for source, at := range l.newest {
-		l.Pipeline.deps.Metrics.Lag(source, l.Pipeline.deps.Now().Sub(time.Unix(at, 0)))
+		l.Pipeline.deps.Metrics.Lag(source, max(0, l.Pipeline.deps.Now().Sub(time.Unix(at, 0))))
 	}
 }
 

@@ -67,6 +67,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	only := f.String("only", "", "sections to measure, as logs,mixed,westermo,day200,package,tables; all if empty")
 	check := f.Bool("check", false, "only look whether the sets named as arguments are there, byte by byte")
 	labels := f.String("labels", "", "only print the label file of this events.txt of Westermo's testbed")
+	card := f.String("card", "", "only add to this package's model card what it does on Westermo's capture")
 	list := f.String("sets", "docs/data.md", "the page that lists the sets")
 	page := f.String("o", "docs/evaluation.md", "the page to write")
 	if err := f.Parse(args); err != nil {
@@ -82,6 +83,9 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *card != "" {
+		wanted = []section{{sets: []string{"westermo"}}}
+	}
 	for _, s := range wanted {
 		if err := checkSets(*list, b.data, s.sets); err != nil {
 			return err
@@ -91,6 +95,9 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(b.work)
+	if *card != "" {
+		return b.addToCard(ctx, *card)
+	}
 	return b.measure(ctx, wanted, *page)
 }
 

@@ -97,6 +97,32 @@ at which `+"`picket detect`"+` on what there is names attacker or target with th
 	return b.westermoTable(ctx, t, out)
 }
 
+// addToCard measures a package that has not learned from Westermo on all of its
+// capture, and writes that into the package's card.
+func (b *bench) addToCard(ctx context.Context, model string) error {
+	t, err := b.testbed()
+	if err != nil {
+		return err
+	}
+	t.cut = t.end + 1
+	labels, all, none := filepath.Join(b.work, "labels.csv"), filepath.Join(b.work, "all"), filepath.Join(b.work, "none")
+	if err := t.writeParts(labels, all, none); err != nil {
+		return err
+	}
+	text, _, err := b.picketSays(ctx, "evaluate", "--model", model, "--data", all, "--labels", labels, "-o", "json")
+	if err != nil {
+		return err
+	}
+	added := filepath.Join(b.work, "evaluation.json")
+	text = strings.ReplaceAll(text, all, "Westermo's right tap, 91 minutes of 2023-03-10")
+	if err := os.WriteFile(added, []byte(text), 0o644); err != nil {
+		return err
+	}
+	said, _, err := b.picketSays(ctx, "model", "card", model, "--add", added, "--evidence", "simulated → real", "-o", model)
+	fmt.Fprint(b.log, said)
+	return err
+}
+
 // plain takes the names of working folders out of a command's words.
 func (b *bench) plain(text string) string { return strings.ReplaceAll(text, b.work+"/", "") }
 

@@ -236,6 +236,7 @@ func runTable(args []string) error {
 	f := flag.NewFlagSet("table", flag.ExitOnError)
 	only := f.String("only", "", "names of trials, separated by commas: "+names())
 	against := f.String("against", "", "only peers whose name contains this")
+	repeat := f.Int("repeat", 0, "times to measure ours and theirs in turn; 0 is the trial's own number")
 	path := f.String("write", "", "file with the table whose lines to replace or add")
 	dir := f.String("dir", ".peers/data", "where to keep made rows")
 	f.Parse(args)
@@ -249,6 +250,9 @@ func runTable(args []string) error {
 		t := &trials[i]
 		if *only != "" && !slices.Contains(wanted, t.name) {
 			continue
+		}
+		if *repeat > 0 {
+			t.repeat = *repeat
 		}
 		for _, p := range t.peers {
 			if !strings.Contains(p.name, *against) {

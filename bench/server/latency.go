@@ -157,7 +157,10 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 		}
 		lines := bufio.NewReader(r)
 		header, err := lines.ReadBytes('\n')
-		if err != nil || records == 0 {
+		if err != nil {
+			return err
+		}
+		if records == 0 {
 			z.Write(header)
 		}
 		for {

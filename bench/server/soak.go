@@ -44,8 +44,15 @@ func (b *bench) soak(ctx context.Context) (string, error) {
 			stop()
 		}
 	}()
-	fed := make(chan error, 1)
-	go func() { fed <- feed(ctx, folder, lines, start.Add(b.length)) }()
+	type fed struct {
+		lines int
+		err   error
+	}
+	done := make(chan fed, 1)
+	go func() {
+		n, err := feed(ctx, folder, lines, start.Add(b.length))
+		done <- fed{n, err}
+	}()
 	var samples []sample
 	for time.Since(start) < b.length && ctx.Err() == nil {
 		time.Sleep(sampleEvery)
@@ -55,8 +62,9 @@ func (b *bench) soak(ctx context.Context) (string, error) {
 		}
 		samples = append(samples, s)
 	}
-	if err := <-fed; err != nil {
-		return "", err
+	all := <-done
+	if all.err != nil {
+		return "", all.err
 	}
 	time.Sleep(2 * feedEvery) // the last objects
 	last, err := look(addr, folder)
@@ -65,11 +73,15 @@ func (b *bench) soak(ctx context.Context) (string, error) {
 	}
 	stop()
 	stopped = true
-	left, err := filepath.Glob(filepath.Join(folder, ".picket", "*"))
-	if err != nil {
-		return "", err
+	left := 0
+	for _, pattern := range []string{".picket/picket-*", ".picket/tmp/*"} {
+		found, err := filepath.Glob(filepath.Join(folder, pattern))
+		if err != nil {
+			return "", err
+		}
+		left += len(found)
 	}
-	return verdict(samples, last, len(lines), len(left), b.length), nil
+	return verdict(samples, last, all.lines, left, b.length), nil
 }
 
 // line is one line of a flow log with the second in which it is delivered.
@@ -111,7 +123,8 @@ func traffic(ctx context.Context, start time.Time, length time.Duration) ([]line
 }
 
 // feed drops an object of all that is due every few seconds, and noise once a minute.
-func feed(ctx context.Context, folder string, lines []line, until time.Time) error {
+// It returns how many lines it fed.
+func feed(ctx context.Context, folder string, lines []line, until time.Time) (int, error) {
 	header := "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n"
 	at := 0
 	for n := 0; time.Now().Before(until) && ctx.Err() == nil; n++ {
@@ -124,15 +137,15 @@ func feed(ctx context.Context, folder string, lines []line, until time.Time) err
 		}
 		z.Close()
 		if err := rename(folder, fmt.Sprintf("%06d.log.gz", n), body.Bytes()); err != nil {
-			return err
+			return at, err
 		}
 		if n%12 == 0 {
 			if err := rename(folder, fmt.Sprintf("%06d.noise", n), bytes.Repeat([]byte{0, 255, byte(n)}, 3000)); err != nil {
-				return err
+				return at, err
 			}
 		}
 	}
-	return ctx.Err()
+	return at, ctx.Err()
 }
 
 func rename(folder, name string, body []byte) error {
@@ -145,7 +158,7 @@ func rename(folder, name string, body []byte) error {
 
 // sample is what the system holds at a moment.
 type sample struct {
-	memory, heap              float64 // bytes: resident, and reachable or not yet collected
+	memory, live              float64 // bytes: resident, and what the last collection left
 	goroutines, files         float64 // files: open ones
 	records, findings, errors float64
 	lag                       float64 // seconds
@@ -169,8 +182,8 @@ func look(addr, folder string) (sample, error) {
 		switch {
 		case name == "process_resident_memory_bytes":
 			s.memory = v
-		case name == "go_memstats_heap_alloc_bytes":
-			s.heap = v
+		case name == "go_memstats_next_gc_bytes":
+			s.live = v / 2 // GOGC=100
 		case name == "go_goroutines":
 			s.goroutines = v
 		case name == "process_open_fds":
@@ -215,11 +228,11 @@ func verdict(samples []sample, last sample, lines, left int, length time.Duratio
 		fmt.Fprintf(&out, "| %s | "+format+" | "+format+" |\n", name, median(early, of), median(late, of))
 	}
 	row("resident memory, MiB", "%.0f", func(s sample) float64 { return s.memory / (1 << 20) })
-	row("heap, MiB", "%.0f", func(s sample) float64 { return s.heap / (1 << 20) })
+	row("heap after a collection, MiB", "%.1f", func(s sample) float64 { return s.live / (1 << 20) })
 	row("goroutines", "%.0f", func(s sample) float64 { return s.goroutines })
 	row("open files", "%.0f", func(s sample) float64 { return s.files })
 	row("objects in the bucket", "%.0f", func(s sample) float64 { return float64(s.objects) })
 	row("lag, s", "%.0f", func(s sample) float64 { return s.lag })
-	fmt.Fprintf(&out, "\n%.0f of %d records read, %.0f events of findings, %.0f errors; %d temporary files left after SIGTERM.\n", last.records, lines, last.findings, last.errors, left)
+	fmt.Fprintf(&out, "\n%.0f of %d lines read, %.0f events of findings, %.0f errors; %d temporary files left after SIGTERM.\n", last.records, lines, last.findings, last.errors, left)
 	return out.String()
 }

@@ -164,7 +164,7 @@ func nameCard() train.CardFacts {
 		},
 		Evidence: train.RealToReal,
 		Purpose:  "First findings on names from day one.",
-		Caveats: "Phishing on a domain that was broken into, or on a page of a big host, is not seen in the name. The lists lean to Japan and to digital money. What it finds elsewhere is in docs/evaluation.md.",
+		Caveats:  "Phishing on a domain that was broken into, or on a page of a big host, is not seen in the name. The lists lean to Japan and to digital money. What it finds elsewhere is in docs/evaluation.md.",
 	}
 }
 

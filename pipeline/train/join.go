@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"picket"
 )
@@ -43,25 +44,34 @@ func (p *Package) extendCard(other *Package, facts CardFacts) error {
 	if p.Card == nil {
 		return nil
 	}
-	var card, more map[string]any
-	added, err := NewCard(other, facts)
-	if err == nil {
-		err = json.Unmarshal(added, &more)
+	var card map[string]any
+	if err := json.Unmarshal(p.Card, &card); err != nil {
+		return fmt.Errorf("model card: %w", err)
 	}
-	if err == nil {
-		err = json.Unmarshal(p.Card, &card)
+	job := object(object(card, "training_details"), "training_job_details")
+	list, _ := job["training_datasets"].([]any)
+	for _, d := range cutAll(facts.Datasets, cardDatasets) {
+		if !slices.Contains(list, any(d)) && len(list) < cardDatasets {
+			list = append(list, d)
+		}
 	}
+	job["training_datasets"] = list
+	info := object(card, "additional_information")
+	if caveats := fmt.Sprint(info["caveats_and_recommendations"]); !strings.Contains(caveats, facts.Caveats) {
+		info["caveats_and_recommendations"] = cut(caveats+" "+facts.Caveats, cardLong)
+	}
+	data, err := json.MarshalIndent(card, "", " ")
 	if err != nil {
 		return fmt.Errorf("model card: %w", err)
 	}
-	job, theirs := object(object(card, "training_details"), "training_job_details"), object(object(more, "training_details"), "training_job_details")
-	job["training_datasets"] = joined(job["training_datasets"], theirs["training_datasets"], cardDatasets)
-	card["evaluation_details"] = joined(card["evaluation_details"], more["evaluation_details"], 0)
-	info := object(card, "additional_information")
-	info["caveats_and_recommendations"] = cut(fmt.Sprintf("%v %s", info["caveats_and_recommendations"], facts.Caveats), cardLong)
-	data, err := json.MarshalIndent(card, "", " ")
 	p.Card = append(data, '\n')
-	return err
+	var evaluations []*Evaluation
+	for i := range other.Model.Boosters {
+		if e := other.Evaluations[other.Model.Boosters[i].ID]; e != nil {
+			evaluations = append(evaluations, e)
+		}
+	}
+	return p.AddToCard(facts.Evidence, evaluations...)
 }
 
 // object returns the object at a key, made if it is not there.
@@ -72,20 +82,4 @@ func object(m map[string]any, key string) map[string]any {
 		m[key] = o
 	}
 	return o
-}
-
-// joined appends what b has and a has not, up to limit where there is one.
-func joined(a, b any, limit int) []any {
-	list, _ := a.([]any)
-	more, _ := b.([]any)
-	for _, v := range more {
-		text, _ := json.Marshal(v)
-		if !slices.ContainsFunc(list, func(old any) bool { o, _ := json.Marshal(old); return string(o) == string(text) }) {
-			list = append(list, v)
-		}
-	}
-	if limit > 0 && len(list) > limit {
-		list = list[:limit]
-	}
-	return list
 }

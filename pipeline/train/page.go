@@ -16,6 +16,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"percent": func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) },
 	"three":   func(v float64) string { return fmt.Sprintf("%.3f", v) },
 	"count":   func(v float64) string { return fmt.Sprintf("%.0f", v) },
+	"shade":   shade,
 }).Parse(pageText))
 
 // page is what the template shows.
@@ -52,4 +53,14 @@ func WritePage(w io.Writer, title string, evaluations ...*Evaluation) error {
 		return fmt.Errorf("write evaluation page: %w", err)
 	}
 	return nil
+}
+
+// shade is how dark a cell of the confusion is: its part of its row, from 0 to 0.6,
+// so that the text on it stays readable.
+func shade(row map[string]float64, answer string) string {
+	total := 0.0
+	for _, name := range slices.Sorted(maps.Keys(row)) {
+		total += row[name]
+	}
+	return fmt.Sprintf("%.2f", 0.6*ratio(row[answer], total))
 }
