@@ -10,9 +10,19 @@ import (
 // Features are the numbers computed from one window: one row.
 type Features struct {
 	Window
+	From    int64     // Unix seconds: where what is covered begins; 0 is the start of the window
 	Elapsed int64     // seconds of the window covered so far; rates divide by it
 	Flows   uint64    // conversations in the window: how much the row rests on
 	Values  []float64 // in the order of the schema; NaN is missing, which is not 0
+}
+
+// Covered returns what the window has seen so far, in Unix seconds.
+func (f *Features) Covered() (from, to int64) {
+	from = max(f.Start, f.From)
+	if f.Elapsed <= 0 {
+		return from, f.End()
+	}
+	return from, min(from+f.Elapsed, f.End())
 }
 
 // Schema names the columns of a row of features, in order.

@@ -133,7 +133,7 @@ func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts sl
 	road := extract.RoadOf(s.Source)
 	o := extract.CloseOptions{
 		Source: s.Source, From: s.Start, To: s.End(), Seconds: s.widths(road),
-		Elapsed: parts.elapsed, History: past.part, Brands: p.brands(), MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
+		Elapsed: parts.elapsed, First: parts.first, History: past.part, Brands: p.brands(), MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
 	}
 	var stats extract.CloseStats
 	rows := func(emit func(*picket.Features) error) (err error) {

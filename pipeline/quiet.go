@@ -59,13 +59,31 @@ func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float
 		b := &pkg.Model.Boosters[i]
 		b.Threshold.Classes = map[string]float64{}
 		share := perDay / float64(len(b.Classes)-1)
+		floor := max(b.Threshold.Margin, likely(&b.Calibration))
 		for _, class := range b.Classes[1:] {
-			b.Threshold.Classes[class] = triage.Budget(q.margins[voice{b.ID, class}], q.days, share, b.Threshold.Margin)
+			b.Threshold.Classes[class] = triage.Budget(q.margins[voice{b.ID, class}], q.days, share, floor)
 		}
 		b.Threshold.Method, b.Threshold.Budget = ThresholdQuiet, perDay
 		b.Threshold.Validation += fmt.Sprintf("; then at most %g incidents a day on %d simulated networks without attacks, %.1f days together", perDay, len(plays), q.days)
 	}
 	return nil
+}
+
+// leastLikely is the least probability that is worth telling: a class of which the
+// quiet networks hold nothing alike would else have no cut at all.
+const leastLikely = 0.3
+
+// likely returns the least margin whose calibrated probability is leastLikely.
+func likely(c *picket.Calibration) float64 {
+	low, high := -30.0, 30.0
+	for range 60 {
+		if middle := (low + high) / 2; c.Probability(middle) >= leastLikely {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return high
 }
 
 // listen scores all rows of a play.

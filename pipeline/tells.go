@@ -9,9 +9,13 @@ import (
 // Tells reports whether a row of a booster can tell a class at all. A beacon shows
 // in an hour, not in a minute, in which any host calls home; an upload is any
 // upload until it goes on. Who leaks or calls home is told by its own rows, not
-// by those of whom it talks to, and a flood by those of its victim.
+// by those of whom it talks to, and a flood by those of its victim. A day is for
+// what is slow, which its actor does.
 func Tells(id picket.BoosterID, class string) bool {
 	actor := id.Kind == picket.KindActor
+	if id.Seconds == picket.Day && (!actor || class == picket.ClassBruteforce) {
+		return class == picket.ClassNormal
+	}
 	switch class {
 	case picket.ClassDDoS:
 		return !actor

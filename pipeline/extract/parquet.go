@@ -24,6 +24,7 @@ const (
 	columnEntity
 	columnStart
 	columnSeconds
+	columnFrom
 	columnElapsed
 	columnSource
 	columnFlows
@@ -61,6 +62,7 @@ func parquetSchema(names []string) *parquet.Schema {
 	add("entity", text)
 	add("window_start", parquet.Timestamp(parquet.Millisecond))
 	add("window_seconds", long)
+	add("covered_from", parquet.Timestamp(parquet.Millisecond))
 	add("elapsed_seconds", long)
 	add("source", text)
 	add("flows", long)
@@ -105,6 +107,7 @@ func parquetRow(f *picket.Features) parquet.Row {
 	add(parquet.ByteArrayValue([]byte(f.Entity.ID)), 0)
 	add(parquet.Int64Value(f.Start*1000), 0)
 	add(parquet.Int64Value(f.Seconds), 0)
+	add(parquet.Int64Value(f.From*1000), 0)
 	add(parquet.Int64Value(f.Elapsed), 0)
 	add(parquet.ByteArrayValue([]byte(f.Source)), 0)
 	add(parquet.Int64Value(int64(f.Flows)), 0)
@@ -197,6 +200,7 @@ func featuresOf(row parquet.Row, features int) (picket.Features, error) {
 			Seconds: row[columnSeconds].Int64(),
 			Source:  row[columnSource].String(),
 		},
+		From:    floorDiv(row[columnFrom].Int64(), 1000),
 		Elapsed: row[columnElapsed].Int64(),
 		Flows:   row[columnFlows].Uint64(),
 		Values:  make([]float64, features),

@@ -17,6 +17,7 @@ type CloseOptions struct {
 	// Elapsed returns how many seconds of a window are covered so far; rates
 	// divide by it. nil means all of it that lies in [From, To).
 	Elapsed func(start, seconds int64) int64
+	First   int64 // Unix seconds: where the records begin; windows cover nothing before
 
 	History *Part // of access: what was seen before the UTC day of From; see WriteAccessHistory
 
@@ -436,6 +437,7 @@ func (t *tally) close(w *window, id string) error {
 			Entity: picket.Entity{Kind: t.kind, ID: id},
 			Start:  w.start, Seconds: w.frame.seconds, Source: w.frame.source,
 		},
+		From:    max(w.start, t.From, t.First),
 		Elapsed: w.elapsed,
 		Flows:   w.flows,
 		Values:  w.values(),

@@ -86,10 +86,7 @@ func (l *Labeller) Label(f *picket.Features) (class string, by *picket.Label, ok
 	if f.Entity.ID == picket.Rest {
 		return "", nil, false
 	}
-	start, end := f.Start, f.End()
-	if f.Elapsed > 0 {
-		end = min(end, start+f.Elapsed)
-	}
+	start, end := f.Covered()
 	attacks := l.attackRows(f.Entity, start, end)
 	if len(attacks) > 0 {
 		return l.attackClass(attacks, start, end)

@@ -93,9 +93,12 @@ func floods(victims []*incident) [][]*incident {
 }
 
 // touches reports whether ten minutes at most are between the two: a flood that
-// goes from host to host is one.
+// goes from host to host is one. An hour says too little of when.
 func touches(a, b *incident) bool {
-	near := func(x, y span) bool { return x.start <= y.end+picket.TenMinutes && y.start <= x.end+picket.TenMinutes }
+	near := func(x, y span) bool {
+		return max(x.end-x.start, y.end-y.start) < picket.Hour &&
+			x.start <= y.end+picket.TenMinutes && y.start <= x.end+picket.TenMinutes
+	}
 	for _, x := range a.spans {
 		if slices.ContainsFunc(b.spans, func(y span) bool { return near(x, y) }) {
 			return true

@@ -199,7 +199,7 @@ func (in *incident) seen() (first, last int64) {
 			if covers(within(part.hits, h), h) {
 				continue
 			}
-			first, last = min(first, h.Start), max(last, h.end())
+			first, last = min(first, h.begin()), max(last, h.end())
 		}
 	}
 	return first, last
@@ -270,7 +270,7 @@ func retired(hits []*hit, incidents []*incident, c Config) []picket.Finding {
 			now := byUID[UID(h.Booster.Detector, h.class, h.Entity, h.Start)].root()
 			out = append(out, picket.Finding{
 				UID: uid, Status: picket.StatusClosed, Successor: now.uid, Revision: now.revision, Model: c.Model,
-				Detector: h.Booster.Detector, Class: class, Entity: h.Entity, FirstSeen: h.Start, LastSeen: h.end(),
+				Detector: h.Booster.Detector, Class: class, Entity: h.Entity, FirstSeen: h.begin(), LastSeen: h.end(),
 			})
 		}
 	}

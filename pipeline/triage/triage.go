@@ -218,10 +218,14 @@ func (h *hit) overlaps(o *hit) bool { return h.Start < o.End() && o.Start < h.En
 
 // end is the end of what the window has seen so far.
 func (h *hit) end() int64 {
-	if h.Elapsed > 0 && h.Elapsed < h.Seconds {
-		return h.Start + h.Elapsed
-	}
-	return h.End()
+	_, to := h.Covered()
+	return to
+}
+
+// begin is the start of what the window has seen.
+func (h *hit) begin() int64 {
+	from, _ := h.Covered()
+	return from
 }
 
 func (h *hit) String() string {
