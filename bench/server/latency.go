@@ -164,7 +164,7 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 			z.Write(header)
 		}
 		for {
-			line, err := lines.ReadBytes('\n')
+			line, _ := lines.ReadBytes('\n')
 			if at, _ := f.Seek(0, io.SeekCurrent); len(line) == 0 || at >= largeSize {
 				return nil
 			}
