@@ -14,7 +14,6 @@ import (
 type accessWindow struct {
 	kind           picket.Kind
 	start, seconds int64
-	elapsed        int64
 	known          *known            // of the principal on earlier days; nil if nothing is
 	accounts       map[string]*known // nil without a history
 
@@ -137,6 +136,11 @@ func (w *accessWindow) pace(e *event) {
 		w.fiveReads.add(e.call())
 		w.fiveReadsMax = max(w.fiveReadsMax, w.fiveReads.count())
 	}
+}
+
+// elapsed is from the start of the window to the end of the minute at hand.
+func (w *accessWindow) elapsed() int64 {
+	return min(w.seconds, (w.minute+1)*picket.Minute-w.start)
 }
 
 // agentKind is who seems to sit behind an agent: a person at a browser, a person or

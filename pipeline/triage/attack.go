@@ -186,6 +186,9 @@ const strong = 4
 // chance.
 func severity(f *picket.Finding) picket.Severity {
 	s, ok := baseSeverity[f.Class]
+	if f.Class == picket.ClassAccess && (f.Type == "password-guessing" || f.Type == "password-spraying") {
+		s = picket.SeverityLow // of whom is guessed at: nobody got in
+	}
 	if !ok {
 		s = picket.SeverityMedium
 	}
