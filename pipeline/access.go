@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -150,6 +152,9 @@ func guessLabels(truths []simulate.LoginTruth) accessLabels {
 		case n < least:
 			return "", ""
 		}
+		if w.Entity.Kind == picket.KindPrincipal { // somebody tries to get in by this name
+			return picket.ClassAccess, t.Kind
+		}
 		return t.Class, t.Kind
 	}
 }
@@ -271,10 +276,15 @@ func memoryPart(id extract.PartID, b *bytes.Buffer) *extract.Part {
 // some hundred rows a day.
 const accessBudget = 0.0005
 
-// LearnAccess trains the boosters of access.
+// LearnAccess trains the boosters of access. Each tells two classes: principals
+// normal and unauthorized_access, sources of logins normal and bruteforce.
 func LearnAccess(ctx context.Context, examples []AccessExample, l Learning) (*train.Package, error) {
 	if l.Options.Threshold.Budget == 0 {
 		l.Options.Threshold.Budget = accessBudget
 	}
+	params := map[string]string{"monotone_constraints": strings.ReplaceAll(strings.Trim(fmt.Sprint(extract.AccessMonotone()), "[]"), " ", ",")}
+	params["monotone_constraints"] = "(" + params["monotone_constraints"] + ")"
+	maps.Copy(params, l.Options.Params)
+	l.Options.Params = params
 	return Learn(ctx, AccessSets(examples, l.Seed), l)
 }

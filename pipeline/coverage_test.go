@@ -13,6 +13,7 @@ import (
 
 	"picket"
 	"picket/pipeline/extract"
+	"picket/pipeline/triage"
 )
 
 var updateCoverage = flag.Bool("update-coverage", false, "rewrite docs/coverage.md")
@@ -244,5 +245,19 @@ func TestCoverage(t *testing.T) {
 	}
 	if string(got) != page.String() {
 		t.Errorf("%s is not what the tests say: run go test ./pipeline -run TestCoverage -update-coverage", name)
+	}
+}
+
+// Every rule names a type of finding, with the technique that the rule has.
+func TestAccessTypes(t *testing.T) {
+	told := triage.AccessTechniques()
+	for _, r := range extract.Rules {
+		if got := told[r.Name]; got != r.Technique {
+			t.Errorf("rule %s is of %s and told as %q", r.Name, r.Technique, got)
+		}
+		delete(told, r.Name)
+	}
+	for name := range told {
+		t.Errorf("a type for rule %s, which is none", name)
 	}
 }

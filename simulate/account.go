@@ -30,6 +30,7 @@ type Account struct {
 type Intrusion struct {
 	Kind      string        // of IntrusionKinds
 	At        time.Duration // after the account's start
+	AtWork    bool          // while the principal is at work, on the day of At
 	Disguised bool          // comes from where the principal always comes from, with its usual tool
 }
 
@@ -51,13 +52,13 @@ func RandomAccount(seed uint64, days int, kinds []string) *Account {
 	if len(kinds) == 0 {
 		return a
 	}
-	for range d.count(span{6, 16}) {
+	for range d.count(span{10, 30}) {
 		day := 1 + d.IntN(days-1)
 		if d.chance(0.8) && days > 8 {
 			day = 7 + d.IntN(days-7)
 		}
 		at := time.Duration(day)*24*time.Hour + time.Duration(d.IntN(22*3600))*time.Second
-		a.Intrusions = append(a.Intrusions, Intrusion{Kind: kinds[d.IntN(len(kinds))], At: at, Disguised: d.chance(0.4)})
+		a.Intrusions = append(a.Intrusions, Intrusion{Kind: kinds[d.IntN(len(kinds))], At: at, Disguised: d.chance(0.4), AtWork: d.chance(0.5)})
 	}
 	return a
 }

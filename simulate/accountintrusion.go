@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 
 	"picket"
 )
@@ -90,6 +91,9 @@ func (s *staff) intrude(in *Intrusion, d dice) {
 		c.ip, c.agent, c.mfa = m.ips[0], m.agents[0], m.mfa
 	}
 	at := s.Start.Add(in.At).Unix()
+	if busy := s.busiest(m); in.AtWork && busy > 0 {
+		at = busy
+	}
 	last := at - at%86400 + 86399
 	first, steps := at, kind.steps
 	if d.chance(kind.warmUp) {
@@ -105,6 +109,21 @@ func (s *staff) intrude(in *Intrusion, d dice) {
 		return
 	}
 	s.tell(in.Kind, kind.tactic, m, first, end)
+}
+
+// busiest is a second in the middle of the day's calls of a member, 0 if there are none.
+func (s *staff) busiest(m *member) int64 {
+	var at []int64
+	for i := range s.calls {
+		if s.calls[i].who == m {
+			at = append(at, s.calls[i].at)
+		}
+	}
+	if len(at) == 0 {
+		return 0
+	}
+	slices.Sort(at)
+	return at[len(at)/2]
 }
 
 // tell adds a row of truth.

@@ -124,7 +124,11 @@ type judge struct {
 	days       []pipeline.AccessDay
 	events     int
 	principals []simulate.AccountPrincipal
+	quiet      [][]picket.Features // of each day after the learning period
 }
+
+// learning is how many days an account is watched before findings in it count.
+const learning = 7
 
 func newJudge(ctx context.Context, seed uint64) (*judge, error) {
 	a := simulate.RandomAccount(seed, 30, nil)
@@ -134,8 +138,23 @@ func newJudge(ctx context.Context, seed uint64) (*judge, error) {
 	}
 	j := &judge{events: bytes.Count(log.Bytes(), []byte(`"eventVersion"`)), principals: a.Principals()}
 	var err error
-	j.days, err = pipeline.AccessDays(ctx, &log)
-	return j, err
+	if j.days, err = pipeline.AccessDays(ctx, &log); err != nil {
+		return nil, err
+	}
+	for d := learning; d < len(j.days); d++ {
+		var rows []picket.Features
+		err := j.days[d].Rows(ctx, nil, func(f *picket.Features) error {
+			if f.Entity.Kind == picket.KindPrincipal {
+				rows = append(rows, *f)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		j.quiet = append(j.quiet, rows)
+	}
+	return j, nil
 }
 
 // victims are an administrator, a person without such habits, a tool and a job.
@@ -190,32 +209,20 @@ func (j *judge) found(ctx context.Context, d *detonation, who *simulate.AccountP
 
 // noise counts the incidents of each way in an account where nothing happens: a
 // principal and a day are one.
-func (j *judge) noise(ctx context.Context, ways []way) ([]int, error) {
+func (j *judge) noise(ways []way) []int {
 	counts := make([]int, len(ways))
-	for d := range j.days {
-		if d < 7 { // the learning period
-			continue
-		}
-		told := make([]map[string]bool, len(ways))
-		err := j.days[d].Rows(ctx, nil, func(f *picket.Features) error {
-			for i := range ways {
-				if f.Entity.Kind == picket.KindPrincipal && ways[i].over(f) {
-					if told[i] == nil {
-						told[i] = map[string]bool{}
-					}
-					told[i][f.Entity.ID] = true
+	for _, day := range j.quiet {
+		for i := range ways {
+			told := map[string]bool{}
+			for r := range day {
+				if ways[i].over(&day[r]) {
+					told[day[r].Entity.ID] = true
 				}
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for i := range ways {
-			counts[i] += len(told[i])
+			counts[i] += len(told)
 		}
 	}
-	return counts, nil
+	return counts
 }
 
 // detonations writes the section of the 35 techniques.
@@ -310,26 +317,20 @@ func (p *page) detonations(ctx context.Context, data string, judged int) error {
 		}
 		p.printf("\n")
 	}
-	if err := p.noise(ctx, judges, ofTactic, names); err != nil {
-		return err
-	}
+	p.noise(judges, ofTactic, names)
 	p.missed(hits, tries)
 	return nil
 }
 
 // noise writes what the ways say of accounts where nothing happens.
-func (p *page) noise(ctx context.Context, judges []*judge, ofTactic map[string][]way, names []string) error {
+func (p *page) noise(judges []*judge, ofTactic map[string][]way, names []string) {
 	events := 0
 	sums := make([]float64, len(names))
 	tactics := slices.Sorted(maps.Keys(ofTactic))
 	for _, j := range judges {
-		events += j.events * (len(j.days) - 7) / len(j.days)
+		events += j.events * len(j.quiet) / len(j.days)
 		for _, tactic := range tactics {
-			counts, err := j.noise(ctx, ofTactic[tactic])
-			if err != nil {
-				return err
-			}
-			for i, n := range counts {
+			for i, n := range j.noise(ofTactic[tactic]) {
 				sums[i] += float64(n) / float64(len(tactics))
 			}
 		}
@@ -339,7 +340,6 @@ func (p *page) noise(ctx context.Context, judges []*judge, ofTactic map[string][
 		p.printf(" %.2f |", 1e4*sum/float64(events))
 	}
 	p.printf("\n")
-	return nil
 }
 
 // missed lists the techniques that all ways together miss now and then.

@@ -108,7 +108,7 @@ func learned(ctx context.Context, name string, examples []pipeline.AccessExample
 		}
 		return values
 	}
-	hidden := slices.Clone(examples)
+	hidden := slices.DeleteFunc(slices.Clone(examples), func(e pipeline.AccessExample) bool { return e.Entity.Kind != picket.KindPrincipal })
 	for i := range hidden {
 		hidden[i].Values = hide(hidden[i].Values)
 	}

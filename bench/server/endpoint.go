@@ -46,48 +46,66 @@ func (b *bench) endpoint(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ours, stopOurs, err := b.startPicket(ctx)
+	ours, err := b.start(exec.CommandContext(ctx, b.picket, "serve", "--listen", "127.0.0.1:0"), "endpoint: http://")
 	if err != nil {
 		return "", err
 	}
-	defer stopOurs()
-	peer, stopPeer, err := b.startPeer(ctx, booster)
+	defer ours.stop()
+	peer, err := b.startPeer(ctx, booster)
 	if err != nil {
 		return "", err
 	}
-	defer stopPeer()
+	defer peer.stop()
 	name := fmt.Sprintf("X-Picket-Booster: %s\r\n", booster.ID)
-	worst, err := compare(ours, peer, name, rows)
+	worst, err := compare(ours.addr, peer.addr, name, rows)
 	if err != nil {
 		return "", err
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "## Endpoint\n\nBooster %s of the shipped package (%d columns, %d classes), rows as CSV, loopback, keep-alive; the client runs\non the same cores. Peer: gunicorn %s with 2 workers of 4 threads, XGBoost %s, a bare WSGI app\n(bench/server/peer.py), one thread a prediction. Over %d rows its probabilities and ours differ by %.1e at most.\n\n",
 		booster.ID, len(booster.Schema.Names), len(booster.Classes), b.version("gunicorn"), b.version("xgboost"), len(rows), worst)
-	out.WriteString("| rows a request | connections | | requests/s | p50 | p99 |\n|--:|--:|---|--:|--:|--:|\n")
+	out.WriteString("| rows a request | connections | | requests/s | p50 | p99 | CPU a request |\n|--:|--:|---|--:|--:|--:|--:|\n")
 	for _, n := range []int{1, 100} {
 		requests := batches(rows, n)
 		for _, connections := range []int{1, manyConnections} {
 			var paces [2]pace
-			for i, side := range []struct{ addr, header string }{{ours, name}, {peer, ""}} {
+			for i, side := range []struct {
+				process
+				header string
+			}{{ours, name}, {peer, ""}} {
 				wired := make([][]byte, len(requests))
 				for j := range requests {
 					wired[j] = request(side.header, requests[j])
 				}
-				if _, err := drive(ctx, side.addr, wired, connections, b.length/5); err != nil { // warm
-					return "", err
-				}
-				if paces[i], err = drive(ctx, side.addr, wired, connections, b.length); err != nil {
+				if paces[i], err = side.measure(ctx, wired, connections, b.length); err != nil {
 					return "", err
 				}
 			}
 			for i, who := range []string{"picket", "gunicorn"} {
-				fmt.Fprintf(&out, "| %d | %d | %s | %.0f | %s | %s |\n", n, connections, who, paces[i].perSecond, span(paces[i].p50), span(paces[i].p99))
+				fmt.Fprintf(&out, "| %d | %d | %s | %.0f | %s | %s | %s |\n", n, connections, who, paces[i].perSecond, span(paces[i].p50), span(paces[i].p99), span(paces[i].cpu))
 			}
-			fmt.Fprintf(&out, "| | | ratio | %.1f | | |\n", paces[0].perSecond/paces[1].perSecond)
+			fmt.Fprintf(&out, "| | | ratio | %.1f | | | %.1f |\n", paces[0].perSecond/paces[1].perSecond, float64(paces[1].cpu)/float64(paces[0].cpu))
 		}
 	}
 	return out.String(), nil
+}
+
+// measure warms a server up and drives it.
+func (p process) measure(ctx context.Context, requests [][]byte, connections int, length time.Duration) (pace, error) {
+	if _, err := drive(ctx, p.addr, requests, connections, length/5); err != nil {
+		return pace{}, err
+	}
+	before, err := cpu(p.pid)
+	if err != nil {
+		return pace{}, err
+	}
+	driven, err := drive(ctx, p.addr, requests, connections, length)
+	if err != nil {
+		return driven, err
+	}
+	after, err := cpu(p.pid)
+	driven.cpu = (after - before) / time.Duration(driven.requests)
+	return driven, err
 }
 
 func span(d time.Duration) string {
@@ -217,20 +235,22 @@ func compare(ours, peer, header string, rows [][]byte) (float64, error) {
 	return worst, nil
 }
 
-// startPicket starts picket serve and returns its address.
-func (b *bench) startPicket(ctx context.Context) (addr string, stop func(), err error) {
-	return b.start(exec.CommandContext(ctx, b.picket, "serve", "--listen", "127.0.0.1:0"), "endpoint: http://")
+// process is a server under test.
+type process struct {
+	addr string
+	pid  int
+	stop func()
 }
 
 // start runs a command and waits for the line of stderr that names its address.
-func (b *bench) start(c *exec.Cmd, before string) (addr string, stop func(), err error) {
+func (b *bench) start(c *exec.Cmd, before string) (process, error) {
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	out, err := c.StderrPipe()
 	if err != nil {
-		return "", nil, err
+		return process{}, err
 	}
 	if err := c.Start(); err != nil {
-		return "", nil, err
+		return process{}, err
 	}
 	found := make(chan string, 1)
 	go func() {
@@ -246,33 +266,33 @@ func (b *bench) start(c *exec.Cmd, before string) (addr string, stop func(), err
 			}
 		}
 	}()
-	stop = func() {
+	stop := func() {
 		c.Process.Signal(syscall.SIGTERM)
 		c.Wait()
 	}
 	select {
 	case addr := <-found:
 		if addr == "" {
-			return "", nil, fmt.Errorf("%s ended: %w", c.Args, c.Wait())
+			return process{}, fmt.Errorf("%s ended: %w", c.Args, c.Wait())
 		}
-		return addr, stop, nil
+		return process{addr, c.Process.Pid, stop}, nil
 	case <-time.After(20 * time.Second):
 		stop()
-		return "", nil, fmt.Errorf("%s does not listen", c.Args)
+		return process{}, fmt.Errorf("%s does not listen", c.Args)
 	}
 }
 
 // startPeer starts gunicorn on a free port.
-func (b *bench) startPeer(ctx context.Context, booster *picket.Booster) (addr string, stop func(), err error) {
+func (b *bench) startPeer(ctx context.Context, booster *picket.Booster) (process, error) {
 	model := filepath.Join(b.work, "model.ubj")
 	if err := os.WriteFile(model, booster.Trees, 0o644); err != nil {
-		return "", nil, err
+		return process{}, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return process{}, err
 	}
-	addr = l.Addr().String()
+	addr := l.Addr().String()
 	l.Close()
 	c := exec.CommandContext(ctx, b.python, "-m", "gunicorn", "--bind", addr, "--workers", "2", "--threads", "4", "--worker-class", "gthread",
 		"--keep-alive", "75", "--log-level", "error", "--chdir", "bench/server", "peer:app")
@@ -280,21 +300,21 @@ func (b *bench) startPeer(ctx context.Context, booster *picket.Booster) (addr st
 	c.Stderr = os.Stderr
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	if err := c.Start(); err != nil {
-		return "", nil, err
+		return process{}, err
 	}
-	stop = func() {
+	stop := func() {
 		c.Process.Signal(syscall.SIGTERM)
 		c.Wait()
 	}
 	for range 200 {
 		if r, err := http.Get("http://" + addr + "/ping"); err == nil {
 			r.Body.Close()
-			return addr, stop, nil
+			return process{addr, c.Process.Pid, stop}, nil
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	stop()
-	return "", nil, fmt.Errorf("gunicorn does not answer: run sh bench/peers.sh server")
+	return process{}, fmt.Errorf("gunicorn does not answer: run sh bench/peers.sh server")
 }
 
 // version asks the peer's Python for the version of a package.

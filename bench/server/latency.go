@@ -39,25 +39,27 @@ func (b *bench) latency(ctx context.Context) (string, error) {
 		return "", err
 	}
 	took = took[:0]
+	var spent []time.Duration
 	for range largeRuns {
-		one, err := b.once(ctx, object)
+		one, work, err := b.once(ctx, object)
 		if err != nil {
 			return "", err
 		}
-		took = append(took, one)
+		took, spent = append(took, one), append(spent, work)
 	}
 	slices.Sort(took)
+	slices.Sort(spent)
 	info, err := os.Stat(object)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(&out, "| a VPC flow log of %d MB gzip, %.1f million records of ten minutes, a scan among them | %d | %s | %s |\n",
-		info.Size()>>20, float64(records)/1e6, len(took), span(took[len(took)/2]), span(took[len(took)-1]))
+	fmt.Fprintf(&out, "| a VPC flow log of %d MB gzip, %.1f million records of ten minutes, a scan among them | %d | %s | %s |\n\nThe large one takes %s of CPU time.\n",
+		info.Size()>>20, float64(records)/1e6, len(took), span(took[len(took)/2]), span(took[len(took)-1]), span(spent[len(spent)/2]))
 	return out.String(), nil
 }
 
 // startUp starts picket up on a folder.
-func (b *bench) startUp(ctx context.Context, folder string) (addr string, stop func(), err error) {
+func (b *bench) startUp(ctx context.Context, folder string) (process, error) {
 	return b.start(exec.CommandContext(ctx, b.picket, "up", "--data", folder, "--listen", "127.0.0.1:0"), "page:     http://")
 }
 
@@ -65,11 +67,11 @@ func (b *bench) startUp(ctx context.Context, folder string) (addr string, stop f
 // that no two are one incident.
 func (b *bench) small(ctx context.Context) ([]time.Duration, error) {
 	folder := filepath.Join(b.work, "small")
-	_, stop, err := b.startUp(ctx, folder)
+	up, err := b.startUp(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
+	defer up.stop()
 	at := time.Now().UTC().Truncate(time.Minute).Add(-10 * time.Minute)
 	var took []time.Duration
 	for n := range smallRuns {
@@ -164,7 +166,7 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 			z.Write(header)
 		}
 		for {
-			line, err := lines.ReadBytes('\n')
+			line, _ := lines.ReadBytes('\n')
 			if at, _ := f.Seek(0, io.SeekCurrent); len(line) == 0 || at >= largeSize {
 				return nil
 			}
@@ -183,21 +185,26 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 	return path, records, z.Close()
 }
 
-// once measures one large object in a fresh system.
-func (b *bench) once(ctx context.Context, path string) (time.Duration, error) {
+// once measures one large object in a fresh system: the time until its finding, and
+// the CPU time that it took.
+func (b *bench) once(ctx context.Context, path string) (took, spent time.Duration, err error) {
 	folder, err := os.MkdirTemp(b.work, "large-")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer os.RemoveAll(folder)
-	_, stop, err := b.startUp(ctx, folder)
+	up, err := b.startUp(ctx, folder)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	defer stop()
+	defer up.stop()
 	copied := filepath.Join(folder, "on-its-way")
 	if err := os.Link(path, copied); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return drop(ctx, copied, folder, "large.gz", scanner)
+	if took, err = drop(ctx, copied, folder, "large.gz", scanner); err != nil {
+		return 0, 0, err
+	}
+	spent, err = cpu(up.pid)
+	return took, spent, err
 }

@@ -34,14 +34,14 @@ func (b *bench) soak(ctx context.Context) (string, error) {
 		return "", err
 	}
 	folder := filepath.Join(b.work, "soak")
-	addr, stop, err := b.startUp(ctx, folder)
+	up, err := b.startUp(ctx, folder)
 	if err != nil {
 		return "", err
 	}
 	stopped := false
 	defer func() {
 		if !stopped {
-			stop()
+			up.stop()
 		}
 	}()
 	type fed struct {
@@ -56,7 +56,7 @@ func (b *bench) soak(ctx context.Context) (string, error) {
 	var samples []sample
 	for time.Since(start) < b.length && ctx.Err() == nil {
 		time.Sleep(sampleEvery)
-		s, err := look(addr, folder)
+		s, err := look(up.addr, folder)
 		if err != nil {
 			return "", fmt.Errorf("after %s: %w", time.Since(start).Round(time.Second), err)
 		}
@@ -67,11 +67,11 @@ func (b *bench) soak(ctx context.Context) (string, error) {
 		return "", all.err
 	}
 	time.Sleep(2 * feedEvery) // the last objects
-	last, err := look(addr, folder)
+	last, err := look(up.addr, folder)
 	if err != nil {
 		return "", err
 	}
-	stop()
+	up.stop()
 	stopped = true
 	left := 0
 	for _, pattern := range []string{".picket/picket-*", ".picket/tmp/*"} {

@@ -75,8 +75,10 @@ func (w *wire) ask(request []byte) ([]byte, error) {
 
 // pace is what a server did under load.
 type pace struct {
+	requests  int
 	perSecond float64
 	p50, p99  time.Duration
+	cpu       time.Duration // of the server, a request
 }
 
 // drive sends requests over so many connections for some time, each as soon as the
@@ -104,7 +106,7 @@ func drive(ctx context.Context, addr string, requests [][]byte, connections int,
 		return pace{}, fmt.Errorf("%s: %w", addr, failed)
 	}
 	slices.Sort(all)
-	return pace{float64(len(all)) / spent.Seconds(), all[len(all)/2], all[len(all)*99/100]}, nil
+	return pace{len(all), float64(len(all)) / spent.Seconds(), all[len(all)/2], all[len(all)*99/100], 0}, nil
 }
 
 func driveOne(ctx context.Context, addr string, requests [][]byte, first int, until time.Time) ([]time.Duration, error) {

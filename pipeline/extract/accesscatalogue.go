@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"picket"
 )
@@ -214,6 +216,9 @@ var accessFeatures = []AccessFeature{
 	{"rarest_action_share", 1, "share", "of the principal's days on which its rarest call of the window was made before", "history", fromTrail, "all (0)", func(w *accessWindow) float64 { return w.own(w.rarest) }},
 	{"new_grave_actions", 1, "actions", "of severity 3 and 4, never called by this principal before", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(w.newGrave.count()) }},
 	{"rarest_grave_share", 1, "share", "of the principal's days on which its rarest call of severity 3 and 4 was made before", "history", fromTrail, "all (0)", func(w *accessWindow) float64 { return w.own(w.rarestGrave) }},
+	{"new_severity_max", 1, "1 to 4", "of the gravest call that this principal never made before; 0 for none", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.own(float64(w.newSeverity[0])) }},
+	{"strange_grave_calls", 1, "calls", "of severity 3 and 4, from a network or agent new to the principal", "history", fromTrail, "stolen credentials", func(w *accessWindow) float64 { return w.own(float64(w.strangeGrave)) }},
+	{"account_new_severity_max", 1, "1 to 4", "of the gravest call that was never made in the account before; 0 for none", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.new(float64(w.newSeverity[1])) }},
 	{"account_new_actions", 1, "actions", "never called in the account before", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.new(w.accountFresh[itemAction].count()) }},
 	{"account_new_grave_actions", 1, "actions", "of severity 3 and 4, never called in the account before", "history", fromTrail, "all", func(w *accessWindow) float64 { return w.new(w.newGraveAc.count()) }},
 	{"account_new_regions", 1, "regions", "never used in the account before", "history", fromTrail, "use of forgotten regions", func(w *accessWindow) float64 { return w.new(w.accountFresh[itemRegion].count()) }},
@@ -226,4 +231,31 @@ func is(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// speaksAgainst are the features of which more never makes an attack less likely,
+// besides those of rules and of what is new. rarest_ features are the other way
+// round: what is done every day is no attack for it.
+var speaksAgainst = []string{
+	"root_calls", "denied_calls", "denied_actions", "denied_calls_5m_max", "read_actions_5m_max", "grave_calls", "grave_actions", "severity_max",
+	"sensitive_denied_calls", "tactics", "account_list_actions", "secret_targets", "password_targets", "roles_tried",
+	"guesses", "guesses_per_pair_max", "sprayed_users", "guesses_before_success_max", "console_logins_without_mfa", "console_networks_1h_max",
+	"key_networks_max", "instance_networks_max", "strange_grave_calls",
+}
+
+// AccessMonotone returns, for each column, 1 if the margin of an attack may only rise
+// with it, -1 if it may only fall, and 0 where it is free. Without it a booster that
+// saw no attack of some kind learns from the one administrator who did the like that
+// it speaks for normal.
+func AccessMonotone() []int {
+	signs := make([]int, len(AccessCatalogue))
+	for i, f := range AccessCatalogue {
+		switch {
+		case strings.HasPrefix(f.Name, "rarest_"):
+			signs[i] = -1
+		case strings.HasPrefix(f.Name, "rule_"), strings.HasPrefix(f.Name, "new_"), strings.HasPrefix(f.Name, "account_new_"), slices.Contains(speaksAgainst, f.Name):
+			signs[i] = 1
+		}
+	}
+	return signs
 }

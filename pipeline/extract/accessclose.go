@@ -14,6 +14,9 @@ import (
 // the asked widths in which it did something, and hands them to emit, which may
 // keep them. Rows come by kind and entity, then by the end of the window.
 //
+// Of a row, Elapsed is from the start of the window to the end of the minute of its
+// last event: nothing here is a rate.
+//
 // With o.History, which must be of the UTC day of o.From, first-seen features tell
 // what is new; without, they are missing.
 func AccessWindows(ctx context.Context, parts []Part, o CloseOptions, emit func(*picket.Features) error) (CloseStats, error) {
@@ -168,10 +171,6 @@ func (c *accessCloser) event(e *event) error {
 
 func (c *accessCloser) open(start, seconds int64) *accessWindow {
 	w := newAccessWindow(start, seconds)
-	w.elapsed = min(start+seconds, c.o.To) - max(start, c.o.From)
-	if c.o.Elapsed != nil {
-		w.elapsed = c.o.Elapsed(start, seconds)
-	}
 	w.kind, w.known, w.accounts = picket.KindPrincipal, c.known, c.accounts
 	if c.class == rowActor {
 		w.kind, w.known, w.accounts = picket.KindActor, nil, nil
@@ -203,7 +202,7 @@ func (c *accessCloser) close(i int) error {
 			Entity: picket.Entity{Kind: w.kind, ID: c.entity},
 			Start:  w.start, Seconds: w.seconds, Source: picket.SourceAccess,
 		},
-		Elapsed: w.elapsed,
+		Elapsed: w.elapsed(),
 		Flows:   w.calls,
 		Values:  w.values(),
 	})

@@ -70,8 +70,11 @@ type callMade struct {
 	target               string // of the first, of equal ones the least
 }
 
-// maxFacts of rules, and of calls, are told.
-const maxFacts = 6
+// Of rules that hit and of calls so many are told.
+const (
+	maxRuleFacts = 3
+	maxCallFacts = 4
+)
 
 func (c *accessProof) take(p *Part, e *event, s *accessState) {
 	if e.at < c.window.Start*1e9 || e.at >= c.window.End()*1e9 {
@@ -149,13 +152,13 @@ func (c *accessProof) facts() []picket.Fact {
 		}
 	}
 	slices.SortStableFunc(rules, func(a, b int) int { return cmp.Compare(Rules[b].Severity, Rules[a].Severity) })
-	for _, i := range rules[:min(len(rules), maxFacts)] {
+	for _, i := range rules[:min(len(rules), maxRuleFacts)] {
 		facts = append(facts, picket.Fact{Name: "rule " + Rules[i].Name, Value: fmt.Sprintf("%s (%s)", Rules[i].Meaning, Rules[i].Technique)})
 	}
 	made := slices.SortedFunc(maps.Values(c.calls), func(a, b *callMade) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.first, b.first), cmp.Compare(a.Service+a.Action, b.Service+b.Action))
 	})
-	for _, m := range made[:min(len(made), maxFacts)] {
+	for _, m := range made[:min(len(made), maxCallFacts)] {
 		facts = append(facts, picket.Fact{Name: "call", Value: m.words()})
 	}
 	if c.guesses > 0 {

@@ -14,7 +14,6 @@ import (
 type accessWindow struct {
 	kind           picket.Kind
 	start, seconds int64
-	elapsed        int64
 	known          *known            // of the principal on earlier days; nil if nothing is
 	accounts       map[string]*known // nil without a history
 
@@ -53,6 +52,8 @@ type accessWindow struct {
 
 	fresh, accountFresh  [8]items
 	newGrave, newGraveAc items
+	newSeverity          [2]int // of the gravest deed that is new: to the principal, to the account
+	strangeGrave         uint64 // grave calls from a network or agent that is new to the principal
 	rarest, rarestGrave  float64
 	agentKinds           [4]uint64
 }
@@ -135,6 +136,11 @@ func (w *accessWindow) pace(e *event) {
 		w.fiveReads.add(e.call())
 		w.fiveReadsMax = max(w.fiveReadsMax, w.fiveReads.count())
 	}
+}
+
+// elapsed is from the start of the window to the end of the minute at hand.
+func (w *accessWindow) elapsed() int64 {
+	return min(w.seconds, (w.minute+1)*picket.Minute-w.start)
 }
 
 // agentKind is who seems to sit behind an agent: a person at a browser, a person or
@@ -330,6 +336,7 @@ func (w *accessWindow) novelty(e *event, severity int) {
 	}
 	account := w.accounts[e.account]
 	days, accountDays := w.known.active(), account.active()
+	strange := false
 	for i, it := range e.items() {
 		if it.text == "" {
 			continue
@@ -338,28 +345,45 @@ func (w *accessWindow) novelty(e *event, severity int) {
 		seen := w.known.seen(it.dim, h)
 		if seen == 0 {
 			w.fresh[i].add(it.text)
+			strange = strange || it.dim == dimNetwork || it.dim == dimAgent
 		}
-		first := account.seen(it.dim, h) == 0
-		if first && accountDays > 0 {
+		first := account.seen(it.dim, h) == 0 && accountDays > 0
+		if first {
 			w.accountFresh[i].add(it.text)
 		}
-		if it.dim != dimAction {
-			continue
+		if it.dim == dimAction {
+			w.deed(it.text, severity, seen, days, first)
 		}
-		if days > 0 {
-			w.rarest = least(w.rarest, float64(seen)/float64(days))
-		}
-		if severity >= grave {
-			if days > 0 {
-				w.rarestGrave = least(w.rarestGrave, float64(seen)/float64(days))
-			}
-			if seen == 0 {
-				w.newGrave.add(it.text)
-			}
-			if first && accountDays > 0 {
-				w.newGraveAc.add(it.text)
-			}
-		}
+	}
+	if strange && severity >= grave {
+		w.strangeGrave = add64(w.strangeGrave, e.count)
+	}
+}
+
+// deed takes how rare a deed is: on how many of the principal's days it was seen
+// before, and whether it is the first of the account.
+func (w *accessWindow) deed(text string, severity, seen, days int, first bool) {
+	share := float64(seen) / float64(max(1, days))
+	if days > 0 {
+		w.rarest = least(w.rarest, share)
+	}
+	if seen == 0 {
+		w.newSeverity[0] = max(w.newSeverity[0], severity)
+	}
+	if first {
+		w.newSeverity[1] = max(w.newSeverity[1], severity)
+	}
+	if severity < grave {
+		return
+	}
+	if days > 0 {
+		w.rarestGrave = least(w.rarestGrave, share)
+	}
+	if seen == 0 {
+		w.newGrave.add(text)
+	}
+	if first {
+		w.newGraveAc.add(text)
 	}
 }
 

@@ -14,8 +14,13 @@ const attackVersion = "17.0"
 // tactics of ATT&CK by id.
 var tactics = map[string]string{
 	"TA0001": "Initial Access",
+	"TA0002": "Execution",
+	"TA0003": "Persistence",
+	"TA0004": "Privilege Escalation",
+	"TA0005": "Defense Evasion",
 	"TA0006": "Credential Access",
 	"TA0007": "Discovery",
+	"TA0008": "Lateral Movement",
 	"TA0010": "Exfiltration",
 	"TA0011": "Command and Control",
 	"TA0040": "Impact",
@@ -24,25 +29,62 @@ var tactics = map[string]string{
 
 // techniques of ATT&CK by id, sub-techniques too.
 var techniques = map[string]string{
+	"T1037":     "Boot or Logon Initialization Scripts",
+	"T1040":     "Network Sniffing",
 	"T1046":     "Network Service Discovery",
 	"T1048":     "Exfiltration Over Alternative Protocol",
 	"T1048.003": "Exfiltration Over Unencrypted Non-C2 Protocol",
 	"T1071":     "Application Layer Protocol",
 	"T1071.004": "DNS",
 	"T1078":     "Valid Accounts",
+	"T1078.004": "Cloud Accounts",
+	"T1087":     "Account Discovery",
+	"T1087.004": "Cloud Account",
+	"T1098":     "Account Manipulation",
+	"T1098.001": "Additional Cloud Credentials",
+	"T1098.003": "Additional Cloud Roles",
 	"T1110":     "Brute Force",
 	"T1110.001": "Password Guessing",
 	"T1110.003": "Password Spraying",
+	"T1136":     "Create Account",
+	"T1136.003": "Cloud Account",
+	"T1484":     "Domain or Tenant Policy Modification",
+	"T1484.002": "Trust Modification",
+	"T1485":     "Data Destruction",
+	"T1496":     "Resource Hijacking",
+	"T1496.001": "Compute Hijacking",
+	"T1496.004": "Cloud Service Hijacking",
 	"T1498":     "Network Denial of Service",
 	"T1498.001": "Direct Network Flood",
 	"T1498.002": "Reflection Amplification",
 	"T1499":     "Endpoint Denial of Service",
 	"T1499.001": "OS Exhaustion Flood",
 	"T1499.002": "Service Exhaustion Flood",
+	"T1525":     "Implant Internal Image",
+	"T1526":     "Cloud Service Discovery",
+	"T1531":     "Account Access Removal",
+	"T1535":     "Unused/Unsupported Cloud Regions",
+	"T1537":     "Transfer Data to Cloud Account",
+	"T1548":     "Abuse Elevation Control Mechanism",
+	"T1548.005": "Temporary Elevated Cloud Access",
+	"T1550":     "Use Alternate Authentication Material",
+	"T1550.001": "Application Access Token",
+	"T1552":     "Unsecured Credentials",
+	"T1552.005": "Cloud Instance Metadata API",
+	"T1555":     "Credentials from Password Stores",
+	"T1555.006": "Cloud Secrets Management Stores",
+	"T1556":     "Modify Authentication Process",
+	"T1556.006": "Multi-Factor Authentication",
+	"T1562":     "Impair Defenses",
+	"T1562.001": "Disable or Modify Tools",
+	"T1562.007": "Disable or Modify Cloud Firewall",
+	"T1562.008": "Disable or Modify Cloud Logs",
 	"T1566":     "Phishing",
 	"T1572":     "Protocol Tunneling",
+	"T1580":     "Cloud Infrastructure Discovery",
 	"T1595":     "Active Scanning",
 	"T1595.001": "Scanning IP Blocks",
+	"T1651":     "Cloud Administration Command",
 }
 
 // technique is a tactic with the technique that serves it.
@@ -82,6 +124,9 @@ var (
 func Technique(f *picket.Finding) (tactic, id string) {
 	if f.Class == picket.ClassScan && fromWithin(f) {
 		return "TA0007", "T1046"
+	}
+	if t := accessTypeNamed(f); t != nil {
+		return t.tactic, t.id
 	}
 	t, ok := byType[[2]string{f.Class, f.Type}]
 	if !ok {
@@ -141,6 +186,9 @@ const strong = 4
 // chance.
 func severity(f *picket.Finding) picket.Severity {
 	s, ok := baseSeverity[f.Class]
+	if f.Class == picket.ClassAccess && (f.Type == "password-guessing" || f.Type == "password-spraying") {
+		s = picket.SeverityLow // of whom is guessed at: nobody got in
+	}
 	if !ok {
 		s = picket.SeverityMedium
 	}

@@ -132,6 +132,9 @@ func (r row) mostlyDNS() bool { return r.most("dns_port_share") && r.most("udp_p
 // finerType returns the type of a class by the first rule that holds for its
 // row; for a brute force else by the service; else the class.
 func finerType(class string, r row) string {
+	if t := accessTypeOf(r); t != nil {
+		return t.name
+	}
 	for _, rule := range rules {
 		if rule.class == class && rule.holds(r) {
 			return rule.name

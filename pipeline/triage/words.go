@@ -43,6 +43,9 @@ var captions = map[string]string{
 }
 
 func captionOf(f *picket.Finding) string {
+	if t := accessTypeNamed(f); t != nil {
+		return t.caption
+	}
 	if c, ok := captions[f.Type]; ok {
 		return c
 	}
