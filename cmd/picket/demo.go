@@ -515,7 +515,8 @@ func (r *demoReport) judge(truths []simulate.Truth) {
 			byAttack[t.Attack.Index] = a
 		}
 		a.Found = a.Found || slices.ContainsFunc(r.Findings, func(f picket.Finding) bool {
-			return f.Class == a.Class && f.Entity.ID == t.Entity.ID && f.FirstSeen < t.End && t.Start < f.LastSeen
+			names := f.Entity.ID == t.Entity.ID || slices.Contains(f.Others, t.Entity.ID)
+			return f.Class == a.Class && names && f.FirstSeen < t.End && t.Start < f.LastSeen
 		})
 		if t.Class != simulate.ClassExcluded {
 			a.Entities = append(a.Entities, t.Entity.ID)

@@ -61,16 +61,18 @@ func Schema(kind picket.Kind) picket.Schema {
 	return picket.Schema{}
 }
 
-var flowSchema = sync.OnceValue(func() picket.Schema {
+var flowSchema = sync.OnceValue(func() picket.Schema { return schemaOf(Catalogue) })
+
+func schemaOf(catalogue []Feature) picket.Schema {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "entities %d\n", DefaultMaxEntities)
-	names := make([]string, len(Catalogue))
-	for i, f := range Catalogue {
+	names := make([]string, len(catalogue))
+	for i, f := range catalogue {
 		names[i] = f.Name
 		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
 	}
 	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
-})
+}
 
 // values computes the features of a closed window.
 func (w *window) values() []float64 {

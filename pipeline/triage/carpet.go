@@ -92,19 +92,25 @@ func floods(victims []*incident) [][]*incident {
 	return out
 }
 
-// touches reports whether ten minutes at most are between the two: a flood that
-// goes from host to host is one. An hour says too little of when.
-func touches(a, b *incident) bool {
-	near := func(x, y span) bool {
-		return max(x.end-x.start, y.end-y.start) < picket.Hour &&
-			x.start <= y.end+picket.TenMinutes && y.start <= x.end+picket.TenMinutes
-	}
-	for _, x := range a.spans {
-		if slices.ContainsFunc(b.spans, func(y span) bool { return near(x, y) }) {
-			return true
+// touches reports whether the two went on together: at least half of the windows
+// of each are ten minutes at most from one of the other, so that a flood that goes
+// from host to host is one. An hour says too little of when.
+func touches(a, b *incident) bool { return follows(a, b) && follows(b, a) }
+
+func follows(a, b *incident) bool {
+	var all, near int
+	for _, x := range a.hits {
+		if x.Seconds >= picket.Hour {
+			continue
+		}
+		all++
+		if slices.ContainsFunc(b.hits, func(y *hit) bool {
+			return y.Seconds < picket.Hour && x.Start <= y.End()+picket.TenMinutes && y.Start <= x.End()+picket.TenMinutes
+		}) {
+			near++
 		}
 	}
-	return false
+	return all > 0 && 2*near >= all
 }
 
 // sameActors reports whether a listed actor is the same, or whether on both sides
