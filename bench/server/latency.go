@@ -151,7 +151,7 @@ func (b *bench) large(ctx context.Context) (string, int, error) {
 	z := gzip.NewWriter(f)
 	records := 0
 	scan := scanLog(script.Start.Add(4*time.Minute), scanner, "10.3.200.7", 200) // nobody else talks to it
-	_, scan, _ = bytes.Cut(scan, []byte("\n")) // without its header
+	_, scan, _ = bytes.Cut(scan, []byte("\n"))                                   // without its header
 	add := func(body []byte) error {
 		r, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil {
