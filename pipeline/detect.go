@@ -105,6 +105,11 @@ var words = sync.OnceValue(func() map[string]triage.Feature {
 	for _, f := range extract.NameCatalogue {
 		m[f.Name] = triage.Feature{Unit: f.Unit}
 	}
+	for _, f := range extract.AccessCatalogue {
+		if _, taken := m[f.Name]; !taken {
+			m[f.Name] = triage.Feature{Unit: f.Unit}
+		}
+	}
 	return m
 })
 
