@@ -12,5 +12,6 @@ if [ -n "${1:-}" ]; then
 else
 	bin/picket model make -o cmd/picket/default/model.zip
 fi
+bin/picket model access --into cmd/picket/default/model.zip -o cmd/picket/default/model.zip
 go test -count=1 -run TestDefaultPackage ./cmd/picket -args -update
 sha256sum cmd/picket/default/model.zip

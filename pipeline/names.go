@@ -210,20 +210,18 @@ func Forge(all []NameExample, r NameRecipe) []NameExample {
 func forger(all []NameExample, phishing bool, rng *rand.Rand) *train.Forger {
 	f := &train.Forger{Words: extract.CredentialWords(), Glyphs: extract.Glyphs(), Rand: rng}
 	f.Services = slices.Concat(services, f.Words)
-	hosts := map[string]bool{}
 	for i := range all {
 		if e := &all[i]; e.Split == picket.SplitTrain {
 			if !e.Phishing && e.Sub == "" && len(e.Label) < 10 && strings.Trim(e.Label, "abcdefghijklmnopqrstuvwxyz") == "" {
 				f.Others = append(f.Others, e.Label)
 			}
 			if e.Hosting != "" {
-				hosts[e.Hosting] = true
+				f.Hosts = append(f.Hosts, e.Hosting) // of both classes: who hosts many says little
 			} else if e.Phishing == phishing {
 				f.Suffixes = append(f.Suffixes, e.Suffix)
 			}
 		}
 	}
-	f.Hosts = slices.Sorted(maps.Keys(hosts))
 	return f
 }
 
@@ -276,7 +274,7 @@ func forgeForms(all []NameExample, brands *extract.Brands, split string, rng *ra
 			domains = append(domains, e.Name)
 		}
 	}
-	if len(subs) == 0 || len(domains) == 0 || len(f.Hosts) == 0 {
+	if len(subs) == 0 || len(domains) == 0 || len(f.Hosts) == 0 || len(f.Others) == 0 {
 		return nil
 	}
 	var out []NameExample
@@ -285,18 +283,29 @@ func forgeForms(all []NameExample, brands *extract.Brands, split string, rng *ra
 			out = append(out, NameExample{Name: n, Source: sourceForms, Owned: brands.Own(n), Split: split, Weight: weight})
 		}
 	}
-	for _, d := range domains {
-		switch rng.IntN(8) {
+	word := func() string { return f.Others[rng.IntN(len(f.Others))] }
+	for _, d := range slices.Concat(domains, domains) {
+		switch rng.IntN(12) {
 		case 0, 1:
 			add(subs[rng.IntN(len(subs))]+"."+d.Registrable, 0.7)
-		case 2, 3:
+		case 2:
 			add(f.Service()+"."+d.Registrable, 0.7)
-		case 4:
+		case 3:
 			add("www."+d.Registrable, 0.5)
-		case 5:
+		case 4:
 			add(f.Machine()+"."+d.Registrable, 0.7)
+		case 5:
+			add(word()+"."+d.Registrable, 0.7)
 		case 6:
-			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.5)
+			add("www."+word()+"."+d.Registrable, 0.7)
+		case 7:
+			add(word()+"."+word()+"."+d.Registrable, 0.5)
+		case 8:
+			add(word()+"-"+word()+"."+d.Registrable, 0.5)
+		case 9:
+			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.7)
+		case 10:
+			add(word()+word()+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.7)
 		}
 	}
 	for _, d := range domains { // whoever is imitated has the most to log in to

@@ -71,7 +71,7 @@ func TestDataPageListsEverySet(t *testing.T) {
 
 func TestPageKeepsOtherSections(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "evaluation.md")
-	p := page{"logs": "## Logs\n\nfour\n", "tables": "## Tables\n"}
+	p := page{"logs": "## Logs\n\nfour\n", "tables": "## Tables\n", "another": "## Another's\n"}
 	if err := p.write(file); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestPageKeepsOtherSections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := preface + "\n<!-- section logs -->\n## Logs\n\nfour\n\n<!-- section tables -->\n## Tables anew\n"
+	want := preface + "\n<!-- section logs -->\n## Logs\n\nfour\n\n<!-- section tables -->\n## Tables anew\n\n<!-- section another -->\n## Another's\n"
 	if string(text) != want {
 		t.Errorf("got\n%s", text)
 	}

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
 // page is docs/evaluation.md by section, so that one can be measured anew and the
-// others stay.
+// others stay, also those that this command does not know.
 type page map[string]string
 
 const preface = `# Evaluation
@@ -51,9 +53,18 @@ func readPage(file string) (page, error) {
 func (p page) write(file string) error {
 	var b strings.Builder
 	b.WriteString(preface)
+	var names []string
 	for _, s := range sections() {
-		if text := strings.TrimSpace(p[s.name]); text != "" {
-			fmt.Fprintf(&b, "\n%s\n%s\n", marker(s.name), text)
+		names = append(names, s.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if text := strings.TrimSpace(p[name]); text != "" {
+			fmt.Fprintf(&b, "\n%s\n%s\n", marker(name), text)
 		}
 	}
 	return os.WriteFile(file, []byte(b.String()), 0o644)

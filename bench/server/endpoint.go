@@ -41,7 +41,10 @@ func (b *bench) endpoint(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	booster := &pkg.Model.Boosters[0]
+	booster := pkg.Model.Booster(picket.BoosterID{Detector: picket.DetectorTraffic, Kind: picket.KindActor, Seconds: picket.Minute})
+	if booster == nil {
+		return "", errors.New("the shipped package has no booster for an actor's minute")
+	}
 	rows, err := b.rows(ctx, booster)
 	if err != nil {
 		return "", err

@@ -27,7 +27,7 @@ var nameParams = map[string]string{"max_depth": "6", "num_round": "300", "eta": 
 
 // namesRun is what "picket model names" is asked to do.
 type namesRun struct {
-	data, lexicon, owned, figures, into, out string
+	data, lexicon, owned, figures, from, into, out string
 	without                                  []string
 }
 
@@ -52,12 +52,20 @@ writes which domains belong to brands, likewise.`,
 	c.Flags().StringVar(&r.owned, "owned", "", "write the domains of brands to this file, and nothing else")
 	c.Flags().StringVar(&r.figures, "figures", "", "write the figures to this file, as Markdown")
 	c.Flags().StringSliceVar(&r.without, "without", nil, "a source of phishing that is not learned from: jpcert or polkadot")
+	c.Flags().StringVar(&r.from, "from", "", "take the booster from this package, and learn nothing")
 	c.Flags().StringVar(&r.into, "into", "", "package that gets the booster")
 	c.Flags().StringVarP(&r.out, "output", "o", "names.zip", "package to write")
 	return c
 }
 
 func (a *app) runNames(c *cobra.Command, r namesRun) error {
+	if r.from != "" {
+		pkg, err := readPackage(r.from)
+		if err != nil {
+			return err
+		}
+		return a.writeNames(r, pkg)
+	}
 	listed, notes, err := train.ReadNameSets(r.data)
 	for _, note := range notes {
 		a.say("%s", note)
@@ -130,12 +138,7 @@ func (a *app) nameFigures(ctx context.Context, r namesRun, s *pipeline.NameScore
 func (a *app) writeNames(r namesRun, pkg *train.Package) error {
 	facts := nameCard()
 	if r.into != "" {
-		f, err := os.Open(r.into)
-		if err != nil {
-			return hint(err, "name a model package")
-		}
-		defer f.Close()
-		into, err := train.ReadPackage(f)
+		into, err := readPackage(r.into)
 		if err != nil {
 			return err
 		}
@@ -149,6 +152,15 @@ func (a *app) writeNames(r namesRun, pkg *train.Package) error {
 		return err
 	}
 	return writePackage(r.out, pkg)
+}
+
+func readPackage(path string) (*train.Package, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, hint(err, "name a model package")
+	}
+	defer f.Close()
+	return train.ReadPackage(f)
 }
 
 // nameCard says what the figures of the booster cannot.
