@@ -51,9 +51,9 @@ features were judged by (docs/data.md) must be there, as a check of the folder.`
 			return writePackage(out, pkg)
 		},
 	}
-	c.Flags().IntVar(&r.plays, "plays", 180, "simulated networks to learn from")
-	c.Flags().IntVar(&r.quiet, "quiet-networks", 12, "simulated networks without attacks to set thresholds by")
-	c.Flags().Float64Var(&r.perDay, "incidents-per-day", 1.5, "false incidents of a booster on a network and day")
+	c.Flags().IntVar(&r.plays, "plays", 210, "simulated networks to learn from")
+	c.Flags().IntVar(&r.quiet, "quiet-networks", 14, "simulated networks without attacks to set thresholds by")
+	c.Flags().Float64Var(&r.perDay, "incidents-per-day", 1, "false incidents of a booster on a network and day")
 	c.Flags().IntVar(&r.maxRows, "max-rows", 1500, "rows of each class and booster kept of one network")
 	c.Flags().Uint64Var(&r.seed, "seed", 1, "of the networks and of training")
 	c.Flags().StringVar(&data, "data", "", "folder of the public sets (see docs/data.md)")
