@@ -283,29 +283,30 @@ func forgeForms(all []NameExample, brands *extract.Brands, split string, rng *ra
 			out = append(out, NameExample{Name: n, Source: sourceForms, Owned: brands.Own(n), Split: split, Weight: weight})
 		}
 	}
+	// They are many, and made up: each weighs a third of a listed name.
 	word := func() string { return f.Others[rng.IntN(len(f.Others))] }
 	for _, d := range slices.Concat(domains, domains) {
 		switch rng.IntN(12) {
 		case 0, 1:
-			add(subs[rng.IntN(len(subs))]+"."+d.Registrable, 0.7)
+			add(subs[rng.IntN(len(subs))]+"."+d.Registrable, 0.35)
 		case 2:
-			add(f.Service()+"."+d.Registrable, 0.7)
+			add(f.Service()+"."+d.Registrable, 0.35)
 		case 3:
-			add("www."+d.Registrable, 0.5)
+			add("www."+d.Registrable, 0.25)
 		case 4:
-			add(f.Machine()+"."+d.Registrable, 0.7)
+			add(f.Machine()+"."+d.Registrable, 0.35)
 		case 5:
-			add(word()+"."+d.Registrable, 0.7)
+			add(word()+"."+d.Registrable, 0.35)
 		case 6:
-			add("www."+word()+"."+d.Registrable, 0.7)
+			add("www."+word()+"."+d.Registrable, 0.35)
 		case 7:
-			add(word()+"."+word()+"."+d.Registrable, 0.5)
+			add(word()+"."+word()+"."+d.Registrable, 0.25)
 		case 8:
-			add(word()+"-"+word()+"."+d.Registrable, 0.5)
+			add(word()+"-"+word()+"."+d.Registrable, 0.25)
 		case 9:
-			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.7)
+			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.35)
 		case 10:
-			add(word()+word()+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.7)
+			add(word()+word()+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.35)
 		}
 	}
 	for _, d := range domains { // whoever is imitated has the most to log in to
