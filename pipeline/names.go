@@ -283,29 +283,30 @@ func forgeForms(all []NameExample, brands *extract.Brands, split string, rng *ra
 			out = append(out, NameExample{Name: n, Source: sourceForms, Owned: brands.Own(n), Split: split, Weight: weight})
 		}
 	}
+	// They are many, and made up: each weighs a third of a listed name.
 	word := func() string { return f.Others[rng.IntN(len(f.Others))] }
 	for _, d := range slices.Concat(domains, domains) {
 		switch rng.IntN(12) {
 		case 0, 1:
-			add(subs[rng.IntN(len(subs))]+"."+d.Registrable, 0.7)
+			add(subs[rng.IntN(len(subs))]+"."+d.Registrable, 0.35)
 		case 2:
-			add(f.Service()+"."+d.Registrable, 0.7)
+			add(f.Service()+"."+d.Registrable, 0.35)
 		case 3:
-			add("www."+d.Registrable, 0.5)
+			add("www."+d.Registrable, 0.25)
 		case 4:
-			add(f.Machine()+"."+d.Registrable, 0.7)
+			add(f.Machine()+"."+d.Registrable, 0.35)
 		case 5:
-			add(word()+"."+d.Registrable, 0.7)
+			add(word()+"."+d.Registrable, 0.35)
 		case 6:
-			add("www."+word()+"."+d.Registrable, 0.7)
+			add("www."+word()+"."+d.Registrable, 0.35)
 		case 7:
-			add(word()+"."+word()+"."+d.Registrable, 0.5)
+			add(word()+"."+word()+"."+d.Registrable, 0.25)
 		case 8:
-			add(word()+"-"+word()+"."+d.Registrable, 0.5)
+			add(word()+"-"+word()+"."+d.Registrable, 0.25)
 		case 9:
-			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.7)
+			add(d.Label+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.35)
 		case 10:
-			add(word()+word()+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.7)
+			add(word()+word()+"."+f.Hosts[rng.IntN(len(f.Hosts))], 0.35)
 		}
 	}
 	for _, d := range domains { // whoever is imitated has the most to log in to
@@ -372,7 +373,7 @@ func NameDataset(all []NameExample, lexicon *extract.Lexicon, r NameRecipe) *pic
 		rest := slices.DeleteFunc(slices.Clone(part), func(e *NameExample) bool { return fold(e) == k })
 		lexicons[k] = LearnLexicon(rest, r.Seed)
 	}
-	tempered := r.temper(all)
+	tempered := temper(all)
 	d := &picket.Dataset{
 		Booster: picket.BoosterID{Detector: picket.DetectorPhishing, Kind: picket.KindName},
 		Schema:  extract.Schema(picket.KindName), Classes: picket.ClassesOf(picket.DetectorPhishing),
@@ -402,19 +403,18 @@ func NameDataset(all []NameExample, lexicon *extract.Lexicon, r NameRecipe) *pic
 // calibrated: more than in any office, far fewer than in the lists.
 const phishingShare = 0.01
 
-// temper returns what the names of the calibration split weigh besides, so that
-// phishingShare of them phish.
-func (r *NameRecipe) temper(all []NameExample) func(*NameExample) float64 {
-	var total [2]float64
+// temper returns what the names of the calibration and test splits weigh besides, so
+// that phishingShare of each phish.
+func temper(all []NameExample) func(*NameExample) float64 {
+	totals := map[string]*[2]float64{picket.SplitCalibration: {}, picket.SplitTest: {}}
 	for i := range all {
-		if e := &all[i]; e.Split == picket.SplitCalibration {
-			total[b2i(e.Phishing)] += e.Weight
+		if total := totals[all[i].Split]; total != nil {
+			total[b2i(all[i].Phishing)] += all[i].Weight
 		}
 	}
-	factor := phishingShare / (1 - phishingShare) * total[0] / max(total[1], 1e-9)
 	return func(e *NameExample) float64 {
-		if e.Split == picket.SplitCalibration && e.Phishing {
-			return factor
+		if total := totals[e.Split]; total != nil && e.Phishing {
+			return phishingShare / (1 - phishingShare) * total[0] / total[1]
 		}
 		return 1
 	}

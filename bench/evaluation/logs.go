@@ -50,7 +50,7 @@ The four DDoS captures hold attacks and nothing else.
 			found = "error: " + err.Error()
 		}
 		want, known := expected[filepath.Base(file)]
-		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", strings.TrimSuffix(b.short(file), "\n"), whatWasRead(words), found, verdict(findings, want, known))
+		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", b.short(file), whatWasRead(words), found, verdict(findings, want, known))
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -96,7 +95,7 @@ func (b *bench) hide(ctx context.Context, capture string, from time.Time, mix st
 	named, rest := "**no**", []row(nil)
 	for _, f := range findings {
 		if f["class"] == "ddos" && f["entity"] == victim {
-			named = "yes, " + f["type"] + " (" + strings.TrimRight(fmt.Sprintf("%.4s", f["confidence"]), "\n") + ")"
+			named = fmt.Sprintf("yes, %s (%.4s)", f["type"], f["confidence"])
 			continue
 		}
 		rest = append(rest, f)

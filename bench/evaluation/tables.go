@@ -81,7 +81,7 @@ func (b *bench) tableRuns() ([]tableRun, error) {
 	luflow = append(luflow, "--label", "label", "--skip", "outlier", "--param", "num_round=150", "--test", december)
 	return []tableRun{
 		{"NSL-KDD, 20 % train", "Its ten rows of guessed passwords and the split move accuracy by a point; Test+ has 1,231. Normal against the rest, and the depth, were chosen by leaving one kind of attack out of the training rows: the equal error rate on unseen kinds falls from .138 to .093.", nsl, 3, []string{"Test+", "Test-21"}},
-		{"UNSW-NB15, 82,332 rows", "A fifth is held out, identical rows together. The parameters were chosen by cross-validation on the other four fifths of seed 1.", unsw, 3, []string{"the fifth"}},
+		{"UNSW-NB15, 82,332 rows", "A fifth is held out, identical rows together. The parameters were chosen by cross-validation on four fifths of the rows, of another split.", unsw, 3, []string{"the fifth"}},
 		{"LUFlow, all columns but the times", "Three days of July 2020 train, eleven of December test.", append([]string{"--drop", "time_start,time_end"}, luflow...), 1, []string{"December"}},
 		{"LUFlow, without ports and AS", "The same without what names the honeypots.", append([]string{"--drop", "time_start,time_end,src_ip,dest_ip,src_port,dest_port"}, luflow...), 1, []string{"December"}},
 	}, nil

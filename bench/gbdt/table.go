@@ -43,6 +43,7 @@ const usual = "objective=binary:logistic,max_depth=6,eta=0.3"
 
 var trials = []trial{
 	training("1m", "train 1 M × 40, 100 rounds, 2 threads", table{1_000_000, 1, 0}, usual+",num_round=100,nthread=2", 2, xgb305, xgb34, lgbQuant),
+	training("1m-1", "train 1 M × 40, 100 rounds, 1 thread", table{1_000_000, 1, 0}, usual+",num_round=100,nthread=1", 1, xgb305),
 	training("100k", "train 100 k × 40, 100 rounds, 1 thread", table{100_000, 2, 0}, usual+",num_round=100,nthread=1", 3,
 		xgb305, xgb34, xgb17, lightgbm, lgbQuant, catboost, sklearn),
 	training("classes", "train 100 k × 40, 5 classes, 50 rounds, 1 thread", table{100_000, 2, 0},

@@ -28,7 +28,7 @@ var nameParams = map[string]string{"max_depth": "6", "num_round": "300", "eta": 
 // namesRun is what "picket model names" is asked to do.
 type namesRun struct {
 	data, lexicon, owned, figures, from, into, out string
-	without                                  []string
+	without                                        []string
 }
 
 func (a *app) namesCommand() *cobra.Command {
@@ -64,6 +64,7 @@ func (a *app) runNames(c *cobra.Command, r namesRun) error {
 		if err != nil {
 			return err
 		}
+		pkg.Keep(func(id picket.BoosterID) bool { return id.Detector == picket.DetectorPhishing })
 		return a.writeNames(r, pkg)
 	}
 	listed, notes, err := train.ReadNameSets(r.data)

@@ -3,11 +3,19 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"picket"
 )
+
+// Keep drops the boosters for which keep is false, with all that belongs to them.
+func (p *Package) Keep(keep func(picket.BoosterID) bool) {
+	p.Model.Boosters = slices.DeleteFunc(p.Model.Boosters, func(b picket.Booster) bool { return !keep(b.ID) })
+	maps.DeleteFunc(p.Evaluations, func(id picket.BoosterID, _ *Evaluation) bool { return !keep(id) })
+	maps.DeleteFunc(p.Snapshots, func(id picket.BoosterID, _ *Snapshot) bool { return !keep(id) })
+}
 
 // Take moves the boosters of another package into p, with all that belongs to them,
 // in place of those of the same name. The other's card is replaced by what facts
