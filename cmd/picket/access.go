@@ -85,6 +85,7 @@ func (a *app) learnAccess(ctx context.Context, r pipeline.AccessRecipe) (*train.
 // accessCard says what the figures of the boosters cannot.
 func accessCard(r pipeline.AccessRecipe) train.CardFacts {
 	return train.CardFacts{
+		Evidence:    train.SimulatedToSimulated,
 		Description: "Tells what is done with stolen credentials, and guessing, in CloudTrail and in logs of logins.",
 		Version:     1,
 		Datasets:    []string{fmt.Sprintf("%d simulated AWS accounts of %d days and %d simulated networks of logins, seeds %d and up (Apache-2.0, made by this project)", r.Accounts, r.Days, r.Logins, r.Seed)},
