@@ -44,7 +44,7 @@ func TestSparseBlocksAreDense(t *testing.T) {
 	}
 	for _, exact := range []bool{false, true} {
 		p := short()
-		p.FullPrecision, p.Subsample = exact, 0.9
+		p.FullPrecision, p.Subsample, p.Rounds = exact, 0.9, 3
 		var models [2][]byte
 		for i, b := range []*binned{lists, &arrays} {
 			models[i] = encoded(t, train(t, p, TrainData{X: &Matrix{rows: rows, cols: cols, bins: b}, Labels: y}))

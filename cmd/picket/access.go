@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +12,8 @@ import (
 
 // accessRun is what "picket model access" is asked to do.
 type accessRun struct {
-	recipe    pipeline.AccessRecipe
-	into, out string
+	recipe          pipeline.AccessRecipe
+	from, into, out string
 }
 
 func (a *app) accessCommand() *cobra.Command {
@@ -33,25 +33,18 @@ it. It learns from no real log. The same seed gives the same bytes.`,
 	c.Flags().IntVar(&r.recipe.Days, "days", 24, "days of an account")
 	c.Flags().IntVar(&r.recipe.MaxRows, "max-rows", 2500, "normal rows kept of an account and booster")
 	c.Flags().Uint64Var(&r.recipe.Seed, "seed", 1, "of the accounts and of training")
+	c.Flags().StringVar(&r.from, "from", "", "take the boosters from this package, which the same flags made, and learn nothing")
 	c.Flags().StringVar(&r.into, "into", "", "package that gets the boosters")
 	c.Flags().StringVarP(&r.out, "output", "o", "access.zip", "package to write")
 	return c
 }
 
 func (a *app) runAccess(c *cobra.Command, r accessRun) error {
-	bar := a.progress("simulating", int64(r.recipe.Accounts+r.recipe.Logins))
-	r.recipe.Done = func(string) { bar.Add(1) }
-	examples, err := pipeline.AccessExamples(c.Context(), r.recipe)
-	bar.Done()
-	if err != nil {
-		return err
+	learn := a.learnAccess
+	if r.from != "" {
+		learn = func(context.Context, pipeline.AccessRecipe) (*train.Package, error) { return a.loadPackage(r.from) }
 	}
-	a.say("simulated %d accounts and %d networks of logins: %d rows", r.recipe.Accounts, r.recipe.Logins, len(examples))
-	pkg, err := pipeline.LearnAccess(c.Context(), examples, pipeline.Learning{
-		Name: "picket-access", Data: "simulated accounts and logins not trained on", Seed: r.recipe.Seed,
-		Training: map[string]any{"accounts": r.recipe.Accounts, "logins": r.recipe.Logins, "days": r.recipe.Days, "max_rows": r.recipe.MaxRows, "seed": r.recipe.Seed},
-		Done:     a.sayFitted,
-	})
+	pkg, err := learn(c.Context(), r.recipe)
 	if err != nil {
 		return err
 	}
@@ -62,12 +55,7 @@ func (a *app) runAccess(c *cobra.Command, r accessRun) error {
 		}
 		return writePackage(r.out, pkg)
 	}
-	f, err := os.Open(r.into)
-	if err != nil {
-		return hint(err, "name a model package")
-	}
-	defer f.Close()
-	into, err := train.ReadPackage(f)
+	into, err := a.loadPackage(r.into)
 	if err != nil {
 		return err
 	}
@@ -77,9 +65,27 @@ func (a *app) runAccess(c *cobra.Command, r accessRun) error {
 	return writePackage(r.out, into)
 }
 
+// learnAccess simulates and trains.
+func (a *app) learnAccess(ctx context.Context, r pipeline.AccessRecipe) (*train.Package, error) {
+	bar := a.progress("simulating", int64(r.Accounts+r.Logins))
+	r.Done = func(string) { bar.Add(1) }
+	examples, err := pipeline.AccessExamples(ctx, r)
+	bar.Done()
+	if err != nil {
+		return nil, err
+	}
+	a.say("simulated %d accounts and %d networks of logins: %d rows", r.Accounts, r.Logins, len(examples))
+	return pipeline.LearnAccess(ctx, examples, pipeline.Learning{
+		Name: "picket-access", Data: "simulated accounts and logins not trained on", Seed: r.Seed,
+		Training: map[string]any{"accounts": r.Accounts, "logins": r.Logins, "days": r.Days, "max_rows": r.MaxRows, "seed": r.Seed},
+		Done:     a.sayFitted,
+	})
+}
+
 // accessCard says what the figures of the boosters cannot.
 func accessCard(r pipeline.AccessRecipe) train.CardFacts {
 	return train.CardFacts{
+		Evidence:    train.SimulatedToSimulated,
 		Description: "Tells what is done with stolen credentials, and guessing, in CloudTrail and in logs of logins.",
 		Version:     1,
 		Datasets:    []string{fmt.Sprintf("%d simulated AWS accounts of %d days and %d simulated networks of logins, seeds %d and up (Apache-2.0, made by this project)", r.Accounts, r.Days, r.Logins, r.Seed)},
