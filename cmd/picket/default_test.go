@@ -54,6 +54,9 @@ func TestDefaultPackage(t *testing.T) {
 	got := expected{hex.EncodeToString(sum[:]), map[string]float64{}, map[string][]float64{}}
 	for _, b := range pkg.Model.Boosters {
 		schema := extract.Schema(b.ID.Kind)
+		if b.ID.Detector == picket.DetectorAccess {
+			schema = extract.AccessSchema()
+		}
 		if err := b.Schema.Match(schema); err != nil {
 			t.Fatalf("%s: %v; make the package again", b.ID, err)
 		}
