@@ -63,7 +63,7 @@ func TestDefaultPackage(t *testing.T) {
 		got.Cuts[b.ID.String()] = b.Threshold.Margin
 		for k := range 6 {
 			row := picket.Features{Window: picket.Window{Entity: picket.Entity{Kind: b.ID.Kind, ID: "192.0.2.1"}, Seconds: b.ID.Seconds}, Values: probeRow(k, len(schema.Names))}
-			score, ok, err := scorer.Score(&row, false)
+			score, ok, err := scorer.ScoreAs(b.ID.Detector, &row, false)
 			if err != nil || !ok {
 				t.Fatalf("%s: scored %v, %v", b.ID, ok, err)
 			}
