@@ -13,7 +13,7 @@ import (
 	"picket/pipeline/triage"
 )
 
-// ThresholdQuiet is the method of a cut that Quieten raised.
+// ThresholdQuiet is the method of a cut that Quieten set.
 const ThresholdQuiet = "incidents-a-day"
 
 // quiet is what the boosters say of networks where nothing happens.
@@ -29,7 +29,7 @@ type voice struct {
 	class   string
 }
 
-// Quieten raises each booster's cuts until it makes at most perDay incidents a day
+// Quieten sets each booster's cuts so that it makes at most perDay incidents a day
 // on the plays, which have no attacks (QuietPlays). A budget of rows cannot promise
 // that: a thousandth of a day's minutes is an incident for every host of the
 // network. Each class has a cut of its own and an equal part of the budget.
@@ -59,10 +59,11 @@ func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float
 		b := &pkg.Model.Boosters[i]
 		b.Threshold.Classes = map[string]float64{}
 		share := perDay / float64(len(b.Classes)-1)
-		floor := max(b.Threshold.Margin, likely(&b.Calibration))
+		floor := likely(&b.Calibration)
 		for _, class := range b.Classes[1:] {
 			b.Threshold.Classes[class] = triage.Budget(q.margins[voice{b.ID, class}], q.days, share, floor)
 		}
+		b.Threshold.Margin = floor
 		b.Threshold.Method, b.Threshold.Budget = ThresholdQuiet, perDay
 		b.Threshold.Validation += fmt.Sprintf("; then at most %g incidents a day on %d simulated networks without attacks, %.1f days together", perDay, len(plays), q.days)
 	}
