@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"picket"
-	"picket/pipeline/extract"
 	"picket/pipeline/infer"
 )
 
@@ -37,6 +36,17 @@ func probeRow(k, width int) []float64 {
 	return row
 }
 
+// sourceOf is a source of rows of a detector.
+func sourceOf(detector string) string {
+	switch detector {
+	case picket.DetectorAccess:
+		return picket.SourceAccess
+	case picket.DetectorPhishing:
+		return picket.SourceNames
+	}
+	return picket.SourcePcap
+}
+
 func TestDefaultPackage(t *testing.T) {
 	body, err := os.ReadFile("default/model.zip")
 	if err != nil {
@@ -53,17 +63,18 @@ func TestDefaultPackage(t *testing.T) {
 	sum := sha256.Sum256(body)
 	got := expected{hex.EncodeToString(sum[:]), map[string]float64{}, map[string][]float64{}}
 	for _, b := range pkg.Model.Boosters {
-		schema := extract.Schema(b.ID.Kind)
-		if b.ID.Detector == picket.DetectorAccess {
-			schema = extract.AccessSchema()
+		road, err := roadFor(b.ID.Detector)
+		if err != nil {
+			t.Fatal(err)
 		}
+		schema := road.Schema()
 		if err := b.Schema.Match(schema); err != nil {
 			t.Fatalf("%s: %v; make the package again", b.ID, err)
 		}
 		got.Cuts[b.ID.String()] = b.Threshold.Margin
 		for k := range 6 {
-			row := picket.Features{Window: picket.Window{Entity: picket.Entity{Kind: b.ID.Kind, ID: "192.0.2.1"}, Seconds: b.ID.Seconds}, Values: probeRow(k, len(schema.Names))}
-			score, ok, err := scorer.ScoreAs(b.ID.Detector, &row, false)
+			row := picket.Features{Window: picket.Window{Entity: picket.Entity{Kind: b.ID.Kind, ID: "192.0.2.1"}, Seconds: b.ID.Seconds, Source: sourceOf(b.ID.Detector)}, Values: probeRow(k, len(schema.Names))}
+			score, ok, err := scorer.Score(&row, false)
 			if err != nil || !ok {
 				t.Fatalf("%s: scored %v, %v", b.ID, ok, err)
 			}
