@@ -194,16 +194,41 @@ func (j *judge) found(ctx context.Context, d *detonation, who *simulate.AccountP
 		return nil, err
 	}
 	found := make([]bool, len(ways))
+	before := map[picket.Window]*picket.Features{}
+	for r := range j.quiet[day15-learning] {
+		f := &j.quiet[day15-learning][r]
+		before[f.Window] = f
+	}
 	err = day.Rows(ctx, parts, func(f *picket.Features) error {
 		touched := f.Seconds == picket.Day || f.Start == day.Start+13*3600
 		if f.Entity.Kind != picket.KindPrincipal || !touched || f.Entity.ID != who.ARN && !(j.victims()["machine"] != nil && f.Entity.ID == j.victims()["machine"].ARN) {
 			return nil
 		}
 		for i := range ways {
-			found[i] = found[i] || ways[i].over(f)
+			was := before[f.Window]
+			found[i] = found[i] || ways[i].over(f) && (was == nil || !ways[i].over(was))
 		}
 		return nil
 	})
+	return found, err
+}
+
+// alone says whether a way finds a recording as it is, with no history at all.
+func (d *detonation) alone(ctx context.Context, w way) (bool, error) {
+	text, err := json.Marshal(d.events)
+	if err != nil {
+		return false, err
+	}
+	days, err := pipeline.AccessDays(ctx, bytes.NewReader(text))
+	found := false
+	for i := range days {
+		if err == nil {
+			err = days[i].Rows(ctx, nil, func(f *picket.Features) error {
+				found = found || f.Entity.Kind == picket.KindPrincipal && w.over(f)
+				return nil
+			})
+		}
+	}
 	return found, err
 }
 
@@ -303,7 +328,7 @@ func (p *page) detonations(ctx context.Context, data string, judged int) error {
 	}
 	p.printf("## Detonations of stratus-red-team in simulated accounts\n\n35 techniques (aws-cloudtrail-stratus, Apache-2.0; measured only), each put into day 15 of the 30 days of %d simulated accounts, with the credentials of a principal that has a history. "+
 		"*As recorded* keeps the address and tool of the recording, which nobody of the account ever used; *disguised* is from the principal's own address with its own tool. "+
-		"\"Tactic left out\": the boosters saw no attack of the technique's tactic. \"Model alone\" has neither rules nor first-seen features. \"Rules alone\": any rule of severity 3 or 4 hits. The other ways have their cuts by the same budget. A technique counts as found in an account if a row of the principal passes on that day; the figures are means over the accounts, of 35.\n\n", judged)
+		"\"Tactic left out\": the boosters saw no attack of the technique's tactic. \"Model alone\" has neither rules nor first-seen features. \"Rules alone\": any rule of severity 3 or 4 hits. The other ways have their cuts by the same budget. A technique counts as found in an account if a row of the principal passes on that day that would not pass without it; the figures are means over the accounts, of 35.\n\n", judged)
 	p.printf("| credentials of | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	for _, key := range slices.Sorted(maps.Keys(hits)) {
 		victim, _, _ := strings.Cut(key, ",")
@@ -317,6 +342,17 @@ func (p *page) detonations(ctx context.Context, data string, judged int) error {
 		}
 		p.printf("\n")
 	}
+	n := 0
+	for _, d := range list {
+		found, err := d.alone(ctx, all)
+		if err != nil {
+			return err
+		}
+		if found {
+			n++
+		}
+	}
+	p.printf("\nEach recording by itself, with no history of its account, as `picket detect FILE` sees it: %d of %d are found. Without a history much that intruders do is what administrators do.\n", n, len(list))
 	p.noise(judges, ofTactic, names)
 	p.missed(hits, tries)
 	return nil
