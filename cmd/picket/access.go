@@ -42,7 +42,13 @@ it. It learns from no real log. The same seed gives the same bytes.`,
 func (a *app) runAccess(c *cobra.Command, r accessRun) error {
 	learn := a.learnAccess
 	if r.from != "" {
-		learn = func(context.Context, pipeline.AccessRecipe) (*train.Package, error) { return a.loadPackage(r.from) }
+		learn = func(context.Context, pipeline.AccessRecipe) (*train.Package, error) {
+			pkg, err := a.loadPackage(r.from)
+			if err == nil {
+				pkg.Keep(func(id picket.BoosterID) bool { return id.Detector == picket.DetectorAccess })
+			}
+			return pkg, err
+		}
 	}
 	pkg, err := learn(c.Context(), r.recipe)
 	if err != nil {
