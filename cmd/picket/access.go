@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"picket"
 	"picket/pipeline"
 	"picket/pipeline/train"
 )
