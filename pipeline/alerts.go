@@ -145,7 +145,7 @@ func (sc *scored) take(ctx context.Context, scorer Scorer, batch []picket.Featur
 			continue
 		}
 		sc.rows++
-		if scores[i].Over() && scores[i].Entity.ID != picket.Rest {
+		if scores[i].Over() && scores[i].Entity.ID != picket.Rest && bears(&scores[i]) {
 			sc.alerts = append(sc.alerts, triage.Alert{Score: scores[i], Key: key})
 		}
 	}

@@ -101,7 +101,7 @@ func (q *quiet) listen(ctx context.Context, play Play, scorer Scorer, tempDir st
 	greatest := map[entityDay]float64{}
 	err = p.Rows(ctx, func(f *picket.Features) error {
 		scores, err := scorer.Score(ctx, []picket.Features{*f}, false)
-		if err != nil || scores[0].Classes == nil || f.Entity.ID == picket.Rest {
+		if err != nil || scores[0].Classes == nil || f.Entity.ID == picket.Rest || !bears(&scores[0]) {
 			return err
 		}
 		class, _ := scores[0].Class()
