@@ -32,8 +32,9 @@ type voice struct {
 // Quieten sets each booster's cuts so that it makes at most perDay incidents a day
 // on the plays, which have no attacks (QuietPlays). A budget of rows cannot promise
 // that: a thousandth of a day's minutes is an incident for every host of the
-// network. Each class has a cut of its own and an equal part of the budget.
-func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float64, tempDir string, done func(Play)) error {
+// network. Each class has a cut of its own and an equal part of the budget. With
+// raise no cut falls below the one that the booster has.
+func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float64, raise bool, tempDir string, done func(Play)) error {
 	serving, err := Serve(&pkg.Model)
 	if err != nil {
 		return err
@@ -60,6 +61,9 @@ func Quieten(ctx context.Context, pkg *train.Package, plays []Play, perDay float
 		b.Threshold.Classes = map[string]float64{}
 		share := perDay / float64(len(b.Classes)-1)
 		floor := likely(&b.Calibration)
+		if raise {
+			floor = max(floor, b.Threshold.Margin)
+		}
 		for _, class := range b.Classes[1:] {
 			b.Threshold.Classes[class] = triage.Budget(q.margins[voice{b.ID, class}], q.days, share, floor)
 		}

@@ -377,7 +377,7 @@ func (d *demo) lessons() func(context.Context, []*picket.Dataset, pipeline.Learn
 		if err != nil {
 			return nil, err
 		}
-		if err := pipeline.Quieten(ctx, pkg, plays, quietPerDay, os.TempDir(), nil); err != nil {
+		if err := pipeline.Quieten(ctx, pkg, plays, quietPerDay, true, os.TempDir(), nil); err != nil {
 			return nil, err
 		}
 		for _, set := range sets {

@@ -100,7 +100,7 @@ func (a *app) makePackage(ctx context.Context, r recipe) (*train.Package, error)
 		return nil, err
 	}
 	bar := a.progress("listening", int64(r.quiet))
-	err = pipeline.Quieten(ctx, pkg, plays, r.perDay, os.TempDir(), func(pipeline.Play) { bar.Add(1) })
+	err = pipeline.Quieten(ctx, pkg, plays, r.perDay, false, os.TempDir(), func(pipeline.Play) { bar.Add(1) })
 	bar.Done()
 	if err != nil {
 		return nil, err
