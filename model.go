@@ -62,9 +62,9 @@ type Threshold struct {
 	// Margin is that of all others. A class that has many look-alikes must not
 	// raise the cut of one that has none.
 	Classes    map[string]float64 `json:"classes,omitempty"`
-	Method     string  `json:"method"` // how it was set: "fpr-budget", "leave-one-kind-out", ...
-	Budget     float64 `json:"budget,omitempty"`
-	Validation string  `json:"validation"` // on which data
+	Method     string             `json:"method"` // how it was set: "fpr-budget", "leave-one-kind-out", ...
+	Budget     float64            `json:"budget,omitempty"`
+	Validation string             `json:"validation"` // on which data
 }
 
 // Of returns the cut of rows whose most probable class other than normal is this.
