@@ -56,7 +56,7 @@ func TestDrift(t *testing.T) {
 	if a, z := same[id].Score.PSI, other[id].Score.PSI; z < 10*a {
 		t.Errorf("PSI of the scores: %v where nothing changed, %v where everybody scans", a, z)
 	}
-	if a, z := same[id].Features[0], other[id].Features[0]; a.Verdict == train.DriftAct || z.Verdict != train.DriftAct {
+	if a, z := same[id].Features[0], other[id].Features[0]; z.PSI < 10*a.PSI || z.Verdict != train.DriftAct {
 		t.Errorf("the feature that moved most: %+v where nothing changed, %+v where everybody scans", a, z)
 	}
 }

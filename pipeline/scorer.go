@@ -15,6 +15,11 @@ type Scorer interface {
 	Score(ctx context.Context, rows []picket.Features, explain bool) ([]picket.Score, error)
 }
 
+// BoosterOf returns the booster that scores a row, by its detector, kind and width.
+func BoosterOf(f *picket.Features) picket.BoosterID {
+	return picket.BoosterOf(infer.Detector(f), f)
+}
+
 // Local scores in this process.
 type Local struct{ *infer.Scorer }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"picket"
+	"picket/pipeline"
 )
 
 // Client scores rows at an endpoint, as a function in the cloud does. It
@@ -30,7 +31,7 @@ func (c *Client) Score(ctx context.Context, rows []picket.Features, explain bool
 	byBooster := map[picket.BoosterID][]int{}
 	for i := range rows {
 		scores[i].Features = rows[i]
-		id := picket.BoosterID{Detector: picket.DetectorTraffic, Kind: rows[i].Entity.Kind, Seconds: rows[i].Seconds}
+		id := pipeline.BoosterOf(&rows[i])
 		byBooster[id] = append(byBooster[id], i)
 	}
 	for i := range c.Model.Boosters {

@@ -557,7 +557,7 @@ func (d *demo) tell(r *demoReport) {
 			d.say("missed: %s %s strength %g by %s", a.Class, a.Kind, a.Strength, strings.Join(a.Entities[:min(3, len(a.Entities))], ", "))
 		}
 	}
-	d.say("%d of %d attacks found, %d findings on benign entities, in %.0f s", found, len(r.Attacks), len(r.Benign), r.TookSeconds)
+	d.say("%d of %d attacks found, findings on benign entities: %d, in %.0f s", found, len(r.Attacks), len(r.Benign), r.TookSeconds)
 	if d.folder != "" {
 		d.say("kept in %s: picket explain --data %s UID", d.folder, d.folder)
 	}

@@ -199,7 +199,7 @@ func (w *window) endTarget() {
 	if company := w.peerCompany(); company > 0 {
 		if regular {
 			r.company = company
-			r.score += 0.125 * float64(bits.Len64(company)-1)
+			r.score += float64(0.125 * float64(bits.Len64(company)-1))
 			w.outsideRhythm.offer(&r)
 		}
 		if company == 1 {
