@@ -237,6 +237,20 @@ func (row *zeekRow) times(r *picket.Record) (reason string) {
 }
 
 func (row *zeekRow) sides(r *picket.Record) (reason string) {
+	if reason := row.addresses(r); reason != "" {
+		return reason
+	}
+	var ok bool
+	if r.Proto, ok = row.proto(r.Src); !ok {
+		return reasonProtocol
+	}
+	if !hasPorts(r.Proto) { // Zeek writes ICMP's type and code where ports are
+		return ""
+	}
+	return row.ports(r)
+}
+
+func (row *zeekRow) addresses(r *picket.Record) (reason string) {
 	var ok bool
 	if r.Src, ok = parseAddr(row[zeekOrigH]); !ok {
 		return reasonAddress
@@ -244,12 +258,11 @@ func (row *zeekRow) sides(r *picket.Record) (reason string) {
 	if r.Dst, ok = parseAddr(row[zeekRespH]); !ok {
 		return reasonAddress
 	}
-	if r.Proto, ok = row.proto(r.Src); !ok {
-		return reasonProtocol
-	}
-	if !hasPorts(r.Proto) { // Zeek writes ICMP's type and code where ports are
-		return ""
-	}
+	return ""
+}
+
+func (row *zeekRow) ports(r *picket.Record) (reason string) {
+	var ok bool
 	if r.SrcPort, ok = parseZeekPort(row[zeekOrigP]); !ok {
 		return reasonPort
 	}

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"picket"
@@ -39,19 +40,13 @@ func (row *zeekRow) loginRecord(r *picket.Record, a *picket.Access) (reason stri
 		return reasonBadTime
 	}
 	r.End = r.Start
-	if r.Src, ok = parseAddr(row[zeekOrigH]); !ok {
-		return reasonAddress
+	if reason := row.addresses(r); reason != "" {
+		return reason
 	}
-	if r.Dst, ok = parseAddr(row[zeekRespH]); !ok {
-		return reasonAddress
+	if reason := row.ports(r); reason != "" {
+		return reason
 	}
-	if r.SrcPort, ok = parseZeekPort(row[zeekOrigP]); !ok {
-		return reasonPort
-	}
-	if r.DstPort, ok = parseZeekPort(row[zeekRespP]); !ok {
-		return reasonPort
-	}
-	a.Kind, a.Action, a.Count = "login", "login", max(a.Count, 1)
+	a.Kind, a.Action, a.Count = "login", cmp.Or(a.Action, "login"), max(a.Count, 1)
 	a.Account = r.Dst.String()
 	a.Target = a.Account
 	return ""
@@ -93,14 +88,7 @@ func (row *zeekRow) rdpRecord(r *picket.Record) (reason string) {
 	default:
 		a.Failed, a.Error = true, text(result)
 	}
-	action := a.Action
-	if reason := row.loginRecord(r, a); reason != "" {
-		return reason
-	}
-	if action != "" {
-		a.Action = action
-	}
-	return ""
+	return row.loginRecord(r, a)
 }
 
 // isTrue reports whether a Zeek bool is true, as TSV or JSON write it.

@@ -22,19 +22,10 @@ func (row *zeekRow) nameRecord(r *picket.Record, via string, name []byte) (reaso
 	if row[zeekOrigH] == nil && row[zeekRespH] == nil { // x509 knows no connection
 		return ""
 	}
-	if r.Src, ok = parseAddr(row[zeekOrigH]); !ok {
-		return reasonAddress
+	if reason := row.addresses(r); reason != "" {
+		return reason
 	}
-	if r.Dst, ok = parseAddr(row[zeekRespH]); !ok {
-		return reasonAddress
-	}
-	if r.SrcPort, ok = parseZeekPort(row[zeekOrigP]); !ok {
-		return reasonPort
-	}
-	if r.DstPort, ok = parseZeekPort(row[zeekRespP]); !ok {
-		return reasonPort
-	}
-	return ""
+	return row.ports(r)
 }
 
 // dnsRecord makes a lookup of a row of dns.log, which has the question and its

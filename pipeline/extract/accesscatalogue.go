@@ -1,11 +1,10 @@
 package extract
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"picket"
 )
@@ -69,18 +68,15 @@ var ruleInputs = func() []int {
 }()
 
 // AccessSchema returns the columns of a row of access.
-func AccessSchema() picket.Schema {
-	hash := sha256.New()
+func AccessSchema() picket.Schema { return accessSchema() }
+
+var accessSchema = sync.OnceValue(func() picket.Schema {
+	var basis strings.Builder
 	for _, c := range Calls() {
-		fmt.Fprintln(hash, c)
+		fmt.Fprintln(&basis, c)
 	}
-	names := make([]string, len(AccessCatalogue))
-	for i, f := range AccessCatalogue {
-		names[i] = f.Name
-		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
-	}
-	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
-}
+	return hashSchema(basis.String(), len(AccessCatalogue), func(i int) (string, int) { return AccessCatalogue[i].Name, AccessCatalogue[i].Version })
+})
 
 func (w *accessWindow) values() []float64 {
 	values := make([]float64, len(accessFeatures), len(AccessCatalogue))

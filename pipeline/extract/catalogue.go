@@ -151,9 +151,9 @@ var Catalogue = []Feature{
 	{"login_flows_per_target_max", 1, "flows", "most flows of one target with a login port",
 		fromShape, fromAll, "bruteforce", func(w *window) float64 { return float64(w.loginsPerTarget) }},
 	{"login_flow_packets_mean", 1, "packets", "packets both ways per flow with a login port",
-		fromSums, fromAll, "bruteforce (few, but a handshake more than a scan)", func(w *window) float64 { return share(w.login.packets, w.login.flows) }},
+		fromSums, fromAll, "bruteforce (few, but a handshake more than a scan)", func(w *window) float64 { return share(w.login.packets, w.login.n) }},
 	{"login_flow_bytes_cv", 1, "ratio", "deviation by mean of the bytes of flows with a login port",
-		fromSums, fromAll, "bruteforce (guesses are alike: low)", func(w *window) float64 { return variation(w.login.flows, w.login.bytes, w.login.squares) }},
+		fromSums, fromAll, "bruteforce (guesses are alike: low)", func(w *window) float64 { return w.login.cv() }},
 
 	// Handshakes and answers.
 	{"unanswered_share", 1, "share", "flows in which the end opened to sent nothing",

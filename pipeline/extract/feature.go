@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"math"
 	"sync"
 
@@ -64,12 +65,20 @@ func Schema(kind picket.Kind) picket.Schema {
 var flowSchema = sync.OnceValue(func() picket.Schema { return schemaOf(Catalogue) })
 
 func schemaOf(catalogue []Feature) picket.Schema {
+	basis := fmt.Sprintf("entities %d\n", DefaultMaxEntities)
+	return hashSchema(basis, len(catalogue), func(i int) (string, int) { return catalogue[i].Name, catalogue[i].Version })
+}
+
+// hashSchema names the n columns of a catalogue, and hashes their versions with
+// what they all rest on.
+func hashSchema(basis string, n int, column func(i int) (name string, version int)) picket.Schema {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "entities %d\n", DefaultMaxEntities)
-	names := make([]string, len(catalogue))
-	for i, f := range catalogue {
-		names[i] = f.Name
-		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
+	io.WriteString(hash, basis)
+	names := make([]string, n)
+	for i := range names {
+		name, version := column(i)
+		names[i] = name
+		fmt.Fprintf(hash, "%s %d\n", name, version)
 	}
 	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
 }

@@ -141,12 +141,7 @@ func (p *ledgerPart[T, P]) finish() error {
 	if err := p.rows.finish(); err != nil {
 		return err
 	}
-	b := binary.AppendUvarint(nil, p.info.Rows)
-	b = binary.AppendUvarint(b, p.info.Records)
-	b = binary.AppendVarint(b, p.info.First)
-	b = binary.AppendVarint(b, p.info.Last)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Update(p.sum, castagnoli, b))
-	if _, err := p.w.Write(b); err != nil {
+	if _, err := p.w.Write(p.info.foot(p.sum)); err != nil {
 		return err
 	}
 	return p.w.Close()
@@ -187,7 +182,7 @@ func readLedgerPart[T any, P state[T]](p Part, visit func(key string, s P) error
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	if err := readLedgerFoot(r.r, sum, count); err != nil {
+	if err := readFoot(r.r, sum, count); err != nil {
 		return fmt.Errorf("read %s: %w", name, unexpected(err))
 	}
 	return nil
@@ -211,26 +206,4 @@ func readLedgerHead(in *bufio.Reader, id PartID) (uint32, error) {
 		return 0, fmt.Errorf("%w: head does not fit the part's name", errCorrupt)
 	}
 	return head.sum, nil
-}
-
-func readLedgerFoot(in *bufio.Reader, sum uint32, count uint64) error {
-	foot := &copyReader{in: in, sum: sum}
-	rows, err1 := binary.ReadUvarint(foot)
-	_, err2 := binary.ReadUvarint(foot)
-	_, err3 := binary.ReadVarint(foot)
-	_, err4 := binary.ReadVarint(foot)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		return err
-	}
-	var want [4]byte
-	if _, err := io.ReadFull(in, want[:]); err != nil {
-		return err
-	}
-	if binary.LittleEndian.Uint32(want[:]) != foot.sum || rows != count {
-		return fmt.Errorf("%w: foot does not fit head and rows", errCorrupt)
-	}
-	if n, _ := io.Copy(io.Discard, io.LimitReader(in, 1)); n > 0 {
-		return fmt.Errorf("%w: bytes after the foot", errCorrupt)
-	}
-	return nil
 }

@@ -1,8 +1,6 @@
 package extract
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync"
 
@@ -109,14 +107,8 @@ var NameCatalogue = []NameFeature{
 // public suffix list or lexicon is another schema. Brands are not in it: an
 // organisation has its own.
 var nameSchema = sync.OnceValue(func() picket.Schema {
-	hash := sha256.New()
-	fmt.Fprintf(hash, "hosts %d\n%s\nlexicon %s\n", maxHosts, publicsuffix.List, lexiconHash())
-	names := make([]string, len(NameCatalogue))
-	for i, f := range NameCatalogue {
-		names[i] = f.Name
-		fmt.Fprintf(hash, "%s %d\n", f.Name, f.Version)
-	}
-	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
+	basis := fmt.Sprintf("hosts %d\n%s\nlexicon %s\n", maxHosts, publicsuffix.List, lexiconHash())
+	return hashSchema(basis, len(NameCatalogue), func(i int) (string, int) { return NameCatalogue[i].Name, NameCatalogue[i].Version })
 })
 
 func (w *nameWindow) values() []float64 {

@@ -107,13 +107,17 @@ func (p *partWriter) finish() error {
 	if err := p.rows.finish(); err != nil {
 		return err
 	}
-	b := binary.AppendUvarint(nil, p.info.Rows)
-	b = binary.AppendUvarint(b, p.info.Records)
-	b = binary.AppendVarint(b, p.info.First)
-	b = binary.AppendVarint(b, p.info.Last)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Update(p.sum, castagnoli, b))
-	_, err := p.w.Write(b)
+	_, err := p.w.Write(p.info.foot(p.sum))
 	return err
+}
+
+// foot returns what ends a part of flows or of a ledger, whose head had the sum.
+func (i *PartInfo) foot(sum uint32) []byte {
+	b := binary.AppendUvarint(nil, i.Rows)
+	b = binary.AppendUvarint(b, i.Records)
+	b = binary.AppendVarint(b, i.First)
+	b = binary.AppendVarint(b, i.Last)
+	return binary.LittleEndian.AppendUint32(b, crc32.Update(sum, castagnoli, b))
 }
 
 // partReader reads the rows of a part and checks that it is whole.
@@ -187,7 +191,7 @@ func (r *partReader) next() (*flow, error) {
 	row, err := r.rows.next()
 	if err == nil && row == nil {
 		r.done = true
-		err = r.readFoot()
+		err = readFoot(r.rows.r, r.sum, r.info.Rows)
 	}
 	if err == nil && row != nil {
 		err = r.check(row)
@@ -213,23 +217,31 @@ func (r *partReader) check(row *flow) error {
 	return nil
 }
 
-func (r *partReader) readFoot() error {
-	foot := &copyReader{in: r.rows.r, sum: r.sum}
-	rows, err1 := binary.ReadUvarint(foot)
+// byteReader is what heads and feet are read from.
+type byteReader interface {
+	io.Reader
+	io.ByteReader
+}
+
+// readFoot reads a foot to the end of its part, and wants it to fit the checksum of
+// the head and the number of rows in between.
+func readFoot(in byteReader, sum uint32, rows uint64) error {
+	foot := &copyReader{in: in, sum: sum}
+	count, err1 := binary.ReadUvarint(foot)
 	_, err2 := binary.ReadUvarint(foot)
 	_, err3 := binary.ReadVarint(foot)
 	_, err4 := binary.ReadVarint(foot)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
-	var sum [4]byte
-	if _, err := io.ReadFull(r.rows.r, sum[:]); err != nil {
+	var want [4]byte
+	if _, err := io.ReadFull(in, want[:]); err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint32(sum[:]) != foot.sum || rows != r.info.Rows {
+	if binary.LittleEndian.Uint32(want[:]) != foot.sum || count != rows {
 		return fmt.Errorf("%w: foot does not fit head and rows", errCorrupt)
 	}
-	if n, _ := io.Copy(io.Discard, io.LimitReader(r.rows.r, 1)); n > 0 {
+	if n, _ := io.Copy(io.Discard, io.LimitReader(in, 1)); n > 0 {
 		return fmt.Errorf("%w: bytes after the foot", errCorrupt)
 	}
 	return nil
@@ -237,10 +249,7 @@ func (r *partReader) readFoot() error {
 
 // copyReader takes the checksum of what is read through it.
 type copyReader struct {
-	in interface {
-		io.Reader
-		io.ByteReader
-	}
+	in  byteReader
 	sum uint32
 }
 

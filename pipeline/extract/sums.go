@@ -47,8 +47,8 @@ type volume struct {
 
 // loginSums are over the conversations with a login port.
 type loginSums struct {
-	flows, packets, bytes uint64
-	squares               uint128 // bytes²
+	sizes   // bytes both ways by conversation
+	packets uint64
 }
 
 // packetSums are over single packets of both sides.
@@ -227,10 +227,8 @@ func (s *sums) countPort(c *conversation) {
 }
 
 func (l *loginSums) add(packets, bytes uint64) {
-	l.flows++
+	l.sizes.add(bytes)
 	l.packets = add64(l.packets, packets)
-	l.bytes = add64(l.bytes, bytes)
-	l.squares.add(square(bytes))
 }
 
 // meanSquare returns bytes²/packets in 1/65536: the squared mean packet size of

@@ -201,7 +201,13 @@ func (s *nameSets) pdd(r io.Reader, phishing bool) error {
 }
 
 func (s *nameSets) hannousse(r io.Reader) error {
-	rows := csv.NewReader(r)
+	return belowHeader(csv.NewReader(r), func(row []string) {
+		s.names = append(s.names, ListedName{Text: row[0], Source: SourceHannousse, Phishing: row[len(row)-1] == "phishing"})
+	})
+}
+
+// belowHeader visits the rows of a table but the first.
+func belowHeader(rows *csv.Reader, visit func(row []string)) error {
 	for first := true; ; first = false {
 		row, err := rows.Read()
 		if err == io.EOF {
@@ -211,7 +217,7 @@ func (s *nameSets) hannousse(r io.Reader) error {
 			return err
 		}
 		if !first {
-			s.names = append(s.names, ListedName{Text: row[0], Source: SourceHannousse, Phishing: row[len(row)-1] == "phishing"})
+			visit(row)
 		}
 	}
 }
@@ -229,18 +235,9 @@ func (s *nameSets) lines(r io.Reader, source string) error {
 func (s *nameSets) gov(r io.Reader) error {
 	rows := csv.NewReader(r)
 	rows.FieldsPerRecord = -1
-	for first := true; ; first = false {
-		row, err := rows.Read()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if !first {
-			s.names = append(s.names, ListedName{Text: row[0], Source: SourceGov})
-		}
-	}
+	return belowHeader(rows, func(row []string) {
+		s.names = append(s.names, ListedName{Text: row[0], Source: SourceGov})
+	})
 }
 
 // govZone reads the owners of a zone file's records. Servers' names stand there
