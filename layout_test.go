@@ -30,6 +30,8 @@ var mayImport = map[string][]string{
 	"pipeline/triage":  {"."},
 	"pipeline":         {".", "pipeline/decode", "pipeline/extract", "pipeline/train", "pipeline/infer", "pipeline/triage", "simulate", "store", "telemetry"},
 	"server":           {".", "pipeline", "store", "telemetry"},
+	"aws/s3":           {"store"},
+	"aws/s3/s3test":    {},
 	"cmd/picket":       {"*"},
 }
 

@@ -153,7 +153,7 @@ func (d *Disk) Put(ctx context.Context, key string, r io.Reader, conditions ...C
 	if err := CheckKey(key); err != nil {
 		return Info{}, err
 	}
-	want, err := sum(conditions)
+	want, err := Sum(conditions)
 	if err != nil {
 		return Info{}, wrap("put", key, err)
 	}

@@ -83,7 +83,7 @@ func (m *Memory) Put(ctx context.Context, key string, r io.Reader, conditions ..
 	if err := CheckKey(key); err != nil {
 		return Info{}, err
 	}
-	want, err := sum(conditions)
+	want, err := Sum(conditions)
 	if err != nil {
 		return Info{}, wrap("put", key, err)
 	}

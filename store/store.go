@@ -71,8 +71,12 @@ var IfAbsent = Condition{absent: true}
 // IfMatch lets Put write only over an object that has this ETag.
 func IfMatch(etag string) Condition { return Condition{match: etag} }
 
-// sum returns one condition that holds where all of them do.
-func sum(conditions []Condition) (Condition, error) {
+// Match returns the ETag that the object must have, "" for any.
+func (c Condition) Match() string { return c.match }
+
+// Sum returns one condition that holds where all of them do: how a bucket reads
+// those of a Put.
+func Sum(conditions []Condition) (Condition, error) {
 	var all Condition
 	for _, c := range conditions {
 		if c == (Condition{}) {

@@ -1,0 +1,107 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"picket/store"
+)
+
+// Scheme is what the address of a bucket in S3 begins with.
+const Scheme = "s3://"
+
+// Address is where a bucket is: s3://NAME/PREFIX?endpoint=URL&region=R&profile=P&kms=KEY.
+// All after the name may be left out: the region, the credentials and the endpoint
+// are then those of the environment and of ~/.aws, as for the AWS command line.
+type Address struct {
+	Options
+	Endpoint string // of what speaks S3's protocol; "" is AWS
+	Region   string
+	Profile  string // in ~/.aws/config
+}
+
+// ParseAddress reads an address.
+func ParseAddress(text string) (Address, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return Address{}, fmt.Errorf("bucket %q: %w", text, err)
+	}
+	a := Address{Options: Options{Name: u.Host, Prefix: strings.TrimPrefix(u.Path, "/")}}
+	if u.Scheme != "s3" || a.Name == "" || u.User != nil || u.Fragment != "" {
+		return a, fmt.Errorf("bucket %q: not s3://NAME/PREFIX", text)
+	}
+	if a.Prefix != "" {
+		a.Prefix = strings.TrimSuffix(a.Prefix, "/") + "/"
+		if err := store.CheckKey(a.Prefix + "x"); err != nil {
+			return a, fmt.Errorf("bucket %q: %w", text, err)
+		}
+	}
+	for name, values := range u.Query() {
+		field := map[string]*string{"endpoint": &a.Endpoint, "region": &a.Region, "profile": &a.Profile, "kms": &a.KMSKey}[name]
+		if field == nil {
+			return a, fmt.Errorf("bucket %q: %q is none of endpoint, region, profile, kms", text, name)
+		}
+		*field = values[0]
+	}
+	if e, err := url.Parse(a.Endpoint); a.Endpoint != "" && (err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https") {
+		return a, fmt.Errorf("bucket %q: endpoint %q is not http://HOST or https://HOST", text, a.Endpoint)
+	}
+	return a, nil
+}
+
+// Open returns the bucket at an address. It asks nothing of it yet.
+func Open(ctx context.Context, address string) (*Bucket, error) {
+	a, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	var options []func(*config.LoadOptions) error
+	if a.Region != "" {
+		options = append(options, config.WithRegion(a.Region))
+	}
+	if a.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(a.Profile))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %q: %w", address, err)
+	}
+	if cfg.Region == "" {
+		if a.Endpoint == "" {
+			return nil, fmt.Errorf("bucket %q: %w", address, ErrRegion)
+		}
+		cfg.Region = "us-east-1" // goes into signatures only
+	}
+	return New(NewClient(cfg, a.Endpoint), a.Options), nil
+}
+
+// ErrRegion is the error of an address that says nothing about the region, where
+// the environment does not either.
+var ErrRegion = errors.New("no region is set")
+
+// attempts of a call. The SDK waits between them, longer each time, with jitter.
+const attempts = 6
+
+// NewClient returns a client of S3, or of what answers at an endpoint.
+func NewClient(cfg aws.Config, endpoint string) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		if endpoint != "" {
+			o.BaseEndpoint = &endpoint
+		}
+		o.RetryMaxAttempts = attempts
+		if o.BaseEndpoint != nil {
+			// Others than AWS seldom have a name for each bucket, or the checksums
+			// that the SDK adds of itself.
+			o.UsePathStyle = true
+			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		}
+	})
+}
