@@ -62,6 +62,11 @@ func Open(ctx context.Context, address string) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.Open(ctx)
+}
+
+// Open returns the bucket at the address. It asks nothing of it yet.
+func (a Address) Open(ctx context.Context) (*Bucket, error) {
 	var options []func(*config.LoadOptions) error
 	if a.Region != "" {
 		options = append(options, config.WithRegion(a.Region))
@@ -71,11 +76,11 @@ func Open(ctx context.Context, address string) (*Bucket, error) {
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("bucket %q: %w", address, err)
+		return nil, fmt.Errorf("bucket %q: %w", a.Name, err)
 	}
 	if cfg.Region == "" {
 		if a.Endpoint == "" {
-			return nil, fmt.Errorf("bucket %q: %w", address, ErrRegion)
+			return nil, fmt.Errorf("bucket %q: %w", a.Name, ErrRegion)
 		}
 		cfg.Region = "us-east-1" // goes into signatures only
 	}

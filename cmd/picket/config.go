@@ -54,7 +54,7 @@ func defaultSettings() settings {
 // table lists every scalar setting. The environment variable of data is
 // PICKET_DATA, that of pipeline.lateness PICKET_PIPELINE_LATENESS.
 var table = []setting{
-	text("data", "folder that is the bucket", func(s *settings) *string { return &s.Data }),
+	text("data", "the bucket: a folder, or s3://NAME/PREFIX", func(s *settings) *string { return &s.Data }),
 	text("listen", "address of the server; loopback unless --allow-remote", func(s *settings) *string { return &s.Listen }),
 	text("model", "model package; empty is the registry's live one, else the one in the binary", func(s *settings) *string { return &s.Model }),
 	span("settle", "a raw file is taken once unchanged for this long", func(s *settings) *time.Duration { return &s.Settle }),

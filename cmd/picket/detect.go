@@ -20,7 +20,7 @@ func (a *app) detectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
 		Long: `Reads raw logs (flows, packets, names, logins and API calls; plain, gzip or
-zstd; "-" is stdin) and prints findings: who did what to whom, when, how sure
+zstd; files, folders, s3://NAME/PREFIX; "-" is stdin) and prints findings: who did what to whom, when, how sure
 Picket is and why. Everything over the shipped thresholds is told, unless
 --alerts-per-day says otherwise. Nothing leaves this machine, and nothing is written
 but where --keep says.`,
@@ -43,7 +43,7 @@ but where --keep says.`,
 	}
 	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, json, jsonl (OCSF Detection Finding) or csv")
-	c.Flags().StringVar(&keep, "keep", "", "leave the bucket in this folder, for \"picket explain --data\"")
+	c.Flags().StringVar(&keep, "keep", "", "leave the bucket here, in a folder or at s3://NAME/PREFIX, for \"picket explain --data\"")
 	c.Flags().Float64Var(&perDay, "alerts-per-day", 0, alertsPerDayUsage)
 	c.Flags().Float64Var(&anomalies, "anomalies-per-day", 0, "tell so many a day of what is unusual after 24 h of the same input, beside what the model says; 0 is none")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")

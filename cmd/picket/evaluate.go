@@ -46,7 +46,7 @@ calibration plots.`,
 	}
 	flags := c.Flags()
 	flags.StringVar(&model, "model", "", "model package (default: the one in this binary)")
-	flags.StringVar(&f.data, "data", "", "folder of raw logs")
+	flags.StringVar(&f.data, "data", "", "raw logs: a folder, or s3://NAME/PREFIX")
 	flags.StringVar(&f.labels, "labels", "", "label file of the raw logs")
 	flags.StringArrayVar(&f.tables, "table", nil, "labelled table; repeats")
 	flags.StringVar(&f.label, "label", "", "column of the table that holds the class")

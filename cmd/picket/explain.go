@@ -14,7 +14,6 @@ import (
 	"picket/pipeline"
 	"picket/pipeline/extract"
 	"picket/pipeline/triage"
-	"picket/store"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -27,7 +26,7 @@ raw objects with their lines, and the largest conversations of its window.`,
 		Args:    exactArgs(1, "the uid of a finding, or its beginning"),
 		Example: "  picket explain --data picket-data fd3b",
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := a.open(data)
+			p, err := a.open(c.Context(), data)
 			if err != nil {
 				return err
 			}
@@ -38,30 +37,25 @@ raw objects with their lines, and the largest conversations of its window.`,
 			return a.explain(c.Context(), p, f, limit)
 		},
 	}
-	c.Flags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().IntVar(&limit, "rows", 20, "conversations to show")
 	return c
 }
 
 // open opens the bucket in a folder with a pipeline over it.
-func (a *app) open(folder string) (*pipeline.Pipeline, error) {
+func (a *app) open(ctx context.Context, data string) (*pipeline.Pipeline, error) {
 	s, err := a.settings()
 	if err != nil {
 		return nil, err
 	}
-	if folder != "" {
-		s.Data = folder
+	if data != "" {
+		s.Data = data
 	}
-	return a.openWith(s, pipeline.Deps{})
-}
-
-func (a *app) openWith(s settings, deps pipeline.Deps) (*pipeline.Pipeline, error) {
-	bucket, err := store.OpenDisk(s.Data)
+	bucket, err := bucketAt(ctx, s.Data)
 	if err != nil {
-		return nil, hint(err, "name the bucket's folder with --data")
+		return nil, err
 	}
-	deps.Bucket, deps.Now, deps.Version = bucket, time.Now, version
-	return pipeline.New(s.Pipeline, deps), nil
+	return pipeline.New(s.Pipeline, pipeline.Deps{Bucket: bucket, Now: time.Now, Version: version}), nil
 }
 
 func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Finding, limit int) error {

@@ -32,7 +32,7 @@ evaluate, gate, register. The candidate waits for "picket model approve"; with
 --approve what passes the gate is deployed.`,
 		Args: exactArgs(0, "no arguments"), Example: "  picket pipeline run --data picket-data",
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := a.open(data)
+			p, err := a.open(c.Context(), data)
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ evaluate, gate, register. The candidate waits for "picket model approve"; with
 			return a.printEvaluations(pkg)
 		},
 	}
-	c.Flags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().BoolVar(&approve, "approve", false, "deploy what passes the gate")
 	c.Flags().Uint64Var(&seed, "seed", 1, "of splits and training")
 	return c
@@ -60,7 +60,7 @@ func (a *app) pipelineShowCommand() *cobra.Command {
 		Use: "show", Short: "Show the steps, and how the runs of the bucket went",
 		Args: exactArgs(0, "no arguments"), Example: "  picket pipeline show",
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := a.open(data)
+			p, err := a.open(c.Context(), data)
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func (a *app) pipelineShowCommand() *cobra.Command {
 			return a.showSteps(runs)
 		},
 	}
-	c.Flags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	return c
 }

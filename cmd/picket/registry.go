@@ -28,7 +28,7 @@ func (a *app) modelCommand() *cobra.Command {
 and somebody said so, live while it scores, previous after that: one step back.`,
 		Example: "  picket model list",
 	}
-	c.PersistentFlags().StringVar(&data, "data", "", "folder of the bucket (default: picket-data)")
+	c.PersistentFlags().StringVar(&data, "data", "", dataUsage)
 	group(c)
 	c.AddCommand(
 		a.listCommand(&data), a.showCommand(&data), a.cardCommand(), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(), a.namesCommand(), a.accessCommand(),
@@ -58,7 +58,7 @@ func (a *app) stageCommand(data *string, use, short string, step transition) *co
 			if len(args) > 1 || len(args) == 1 && !takesID {
 				return usageError(hint(fmt.Errorf("%s takes %s", c.CommandPath(), cmp.Or(what, "no arguments")), "run \"picket model list\" for the ids"))
 			}
-			p, err := a.open(*data)
+			p, err := a.open(c.Context(), *data)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (a *app) listCommand(data *string) *cobra.Command {
 		Use: "list", Short: "List the packages and their stages", Args: exactArgs(0, "no arguments"),
 		Example: "  picket model list",
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := a.open(*data)
+			p, err := a.open(c.Context(), *data)
 			if err != nil {
 				return err
 			}
@@ -157,7 +157,7 @@ func (a *app) showCommand(data *string) *cobra.Command {
 		Use: "show [ID|FILE]", Short: "Show a package: boosters, thresholds, evaluation, training facts", Args: upToOneArg("one package, by id or file"),
 		Example: "  picket model show",
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := a.open(*data)
+			p, err := a.open(c.Context(), *data)
 			if err != nil {
 				return err
 			}
@@ -180,7 +180,7 @@ func (a *app) compareCommand(data *string) *cobra.Command {
 		Use: "compare A B", Short: "Compare the evaluations of two packages", Args: exactArgs(2, "two packages, by id or file"),
 		Example: "  picket model compare old.zip new.zip",
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := a.open(*data)
+			p, err := a.open(c.Context(), *data)
 			if err != nil {
 				return err
 			}
@@ -213,7 +213,7 @@ score decides about a retrain; the features say what moved.`,
 			if output != "table" && output != "json" {
 				return usageError(hint(fmt.Errorf("output %q", output), "use table or json"))
 			}
-			p, err := a.open(*data)
+			p, err := a.open(c.Context(), *data)
 			if err != nil {
 				return err
 			}

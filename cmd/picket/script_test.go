@@ -39,7 +39,7 @@ func runScripts(t *testing.T, dir string) {
 		Dir: dir, Setup: setupScript, RequireUniqueNames: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitCode, "await": await, "get": get, "post": post, "like": like, "make-file": makeFile,
-			"register": register,
+			"register": register, "s3": s3Command,
 		},
 	})
 }
@@ -71,7 +71,7 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	c := exec.Command(args[1], args[2:]...)
 	var stdout, stderr bytes.Buffer
 	c.Dir, c.Stdout, c.Stderr = ts.MkAbs("."), &stdout, &stderr
-	for _, name := range []string{"PATH", "HOME", "PICKET_MODEL", "PICKET_LISTEN", "PICKET_DATA", "TMPDIR"} {
+	for _, name := range []string{"PATH", "HOME", "PICKET_MODEL", "PICKET_LISTEN", "PICKET_DATA", "TMPDIR", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		c.Env = append(c.Env, name+"="+ts.Getenv(name))
 	}
 	err = c.Run()

@@ -18,7 +18,6 @@ import (
 	"picket"
 	"picket/pipeline"
 	"picket/pipeline/train"
-	"picket/store"
 	"picket/telemetry"
 )
 
@@ -56,7 +55,7 @@ raw logs; without one, a fifth of a table is held out.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.data, "data", "", "folder of raw logs")
+	flags.StringVar(&f.data, "data", "", "raw logs: a folder, or s3://NAME/PREFIX")
 	flags.StringVar(&f.labels, "labels", "", "label file of the raw logs")
 	flags.StringArrayVar(&f.tables, "table", nil, "labelled table; repeats")
 	flags.StringVar(&f.label, "label", "", "column of the table that holds the class")
@@ -222,11 +221,11 @@ func (f trainFlags) threshold(kinds int) (train.ThresholdOptions, error) {
 
 // writeDataset writes the split rows below a folder, under the hash of their content.
 func (a *app) writeDataset(ctx context.Context, set *picket.Dataset, folder string) error {
-	bucket, err := store.OpenDisk(folder)
+	bucket, err := bucketAt(ctx, folder)
 	if err != nil {
 		return err
 	}
-	defer bucket.Close()
+	defer closeBucket(bucket)
 	counts := train.Counts{Rows: len(set.Examples), ByClass: map[string]int{}}
 	for i := range set.Examples {
 		counts.ByClass[set.Examples[i].Class]++
@@ -236,7 +235,7 @@ func (a *app) writeDataset(ctx context.Context, set *picket.Dataset, folder stri
 	if err != nil {
 		return err
 	}
-	a.say("dataset %s", filepath.Join(folder, picket.DatasetsPrefix, snapshot.ID))
+	a.say("dataset %s/%s%s", strings.TrimSuffix(folder, "/"), picket.DatasetsPrefix, snapshot.ID)
 	return nil
 }
 

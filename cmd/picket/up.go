@@ -31,7 +31,7 @@ func (a *app) upCommand() *cobra.Command {
 	var perDay float64
 	c := &cobra.Command{
 		Use: "up", Short: "The whole system in one process: watch raw/, score, find, serve",
-		Long: `Watches raw/ of a folder: an object is read seconds after its arrival, scored, and
+		Long: `Watches raw/ of a folder or of a bucket in S3: an object is read seconds after its arrival, scored, and
 what is found is written to findings/ and shown on a page. Serves the model as an
 endpoint, /metrics for Prometheus, and trains again as the configuration says.
 Logs are JSON lines on stderr. SIGTERM ends it cleanly; killed, it goes on where
@@ -59,7 +59,7 @@ it was.`,
 			return u.run(c.Context(), remote)
 		},
 	}
-	c.Flags().StringVar(&data, "data", "", "folder that is the bucket (default: picket-data)")
+	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().StringVar(&listen, "listen", "", "address (default: 127.0.0.1:8080)")
 	c.Flags().BoolVar(&remote, "allow-remote", false, "allow an address that other machines reach; put TLS and a login in front")
 	c.Flags().Float64Var(&perDay, "alerts-per-day", 5, alertsPerDayUsage)
@@ -74,27 +74,30 @@ type up struct {
 	settings settings
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
-	bucket   *store.Disk
+	bucket   store.Bucket
+	folder   string // of a bucket on disk; "" for one in S3
 	live     *pipeline.Live
 	endpoint *server.Endpoint
 	drifted  chan string // why drift calls for a retrain
 }
 
 func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
-	bucket, err := store.OpenDisk(s.Data)
+	bucket, err := bucketAt(ctx, s.Data)
 	if err != nil {
-		return nil, hint(err, "name the bucket's folder with --data")
-	}
-	if err := os.MkdirAll(filepath.Join(bucket.Dir(), filepath.FromSlash(picket.RawPrefix)), 0o755); err != nil {
-		return nil, hint(err, "name a folder that can be written with --data")
+		return nil, err
 	}
 	u := &up{
 		app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo),
 		drifted: make(chan string),
 	}
-	p := pipeline.New(s.Pipeline, pipeline.Deps{
-		Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: filepath.Join(bucket.Dir(), ".picket"), Version: version,
-	})
+	temp := ""
+	if disk, ok := bucket.(*store.Disk); ok {
+		u.folder, temp = disk.Dir(), filepath.Join(disk.Dir(), ".picket")
+		if err := os.MkdirAll(filepath.Join(disk.Dir(), filepath.FromSlash(picket.RawPrefix)), 0o755); err != nil {
+			return nil, hint(err, "name a folder that can be written with --data")
+		}
+	}
+	p := pipeline.New(s.Pipeline, pipeline.Deps{Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: temp, Version: version})
 	serving, err := u.serving(ctx, p)
 	if err != nil {
 		return nil, err
@@ -147,7 +150,7 @@ func (u *up) run(ctx context.Context, remote bool) error {
 	if !remote {
 		handler = server.Guard(handler)
 	}
-	u.app.say("page:     http://%s/\nendpoint: http://%s/invocations\ndrop logs into %s", l.Addr(), l.Addr(), filepath.Join(u.settings.Data, "raw"))
+	u.app.say("page:     http://%s/\nendpoint: http://%s/invocations\ndrop logs into %s", l.Addr(), l.Addr(), rawFolder(u.settings.Data))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(ctx, l, handler) })
 	group.Go(func() error { return u.live.Run(ctx) })
@@ -178,7 +181,7 @@ func (u *up) handler() (http.Handler, error) {
 // watch hands each raw object to the pipeline once it is at rest.
 func (u *up) watch(ctx context.Context) error {
 	o := server.WatchOptions{
-		Dir: u.bucket.Dir(), Prefix: picket.RawPrefix, Settle: u.settings.Settle, Workers: 2,
+		Dir: u.folder, Prefix: picket.RawPrefix, Settle: u.settings.Settle, Workers: 2,
 		Bad: func(key string, err error) {
 			u.log.Warn("cannot be looked at", "stage", "ingest", "key", key, "error", err)
 		},

@@ -28,15 +28,15 @@ type workspace struct {
 	*pipeline.Pipeline
 	app    *app
 	folder string
-	bucket *store.Disk
+	bucket store.Bucket
 }
 
 func (a *app) workspace(ctx context.Context) (*workspace, error) {
 	return a.workspaceIn(ctx, "", func(*pipeline.Config) {})
 }
 
-// workspaceIn keeps the bucket in a folder that stays, or with "" in one that
-// does not. change has the last word on the configuration.
+// workspaceIn keeps the bucket in one that stays, a folder or one in S3, or with ""
+// in a folder that does not. change has the last word on the configuration.
 func (a *app) workspaceIn(ctx context.Context, keep string, change func(*pipeline.Config)) (*workspace, error) {
 	cfg, err := a.settings()
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *app) workspaceIn(ctx context.Context, keep string, change func(*pipelin
 	if err != nil {
 		return nil, hint(err, "set TMPDIR to a folder that can be written")
 	}
-	bucket, err := store.OpenDisk(cmp.Or(keep, filepath.Join(folder, "bucket")))
+	bucket, err := bucketAt(ctx, cmp.Or(keep, filepath.Join(folder, "bucket")))
 	if err != nil {
 		os.RemoveAll(folder)
 		return nil, err
@@ -57,7 +57,7 @@ func (a *app) workspaceIn(ctx context.Context, keep string, change func(*pipelin
 }
 
 func (w *workspace) Close() {
-	w.bucket.Close()
+	closeBucket(w.bucket)
 	os.RemoveAll(w.folder)
 }
 
@@ -65,12 +65,12 @@ func (w *workspace) Close() {
 // was read of each. A file that cannot be read is reported and left out; only if
 // none could be read is that an error.
 func (w *workspace) ingest(ctx context.Context, paths []string) ([]pipeline.Ingested, error) {
-	raws, problems := w.app.raws(paths)
+	raws, problems := w.app.raws(ctx, paths)
 	for _, p := range problems {
 		w.app.complain(p)
 	}
 	if len(raws) == 0 {
-		return nil, codedError{exitError, hint(errors.New("no file to read"), "name log files or folders that hold them")}
+		return nil, codedError{exitError, hint(errors.New("no file to read"), "name log files, folders that hold them, or s3://NAME/PREFIX")}
 	}
 	var total int64
 	for _, r := range raws {
@@ -142,19 +142,24 @@ func ingestedLine(in pipeline.Ingested) string {
 	return b.String()
 }
 
-// raws lists the files below paths in order, each once. What cannot be looked at
+// raws lists the files below paths, and the objects below addresses in S3, in
+// order, each once. What cannot be looked at
 // is returned as an error of its own and does not stop the rest.
-func (a *app) raws(paths []string) (raws []pipeline.Raw, problems []error) {
+func (a *app) raws(ctx context.Context, paths []string) (raws []pipeline.Raw, problems []error) {
 	seen := map[string]bool{}
-	add := func(path string, info fs.FileInfo) {
-		if !seen[path] {
-			seen[path] = true
-			raws = append(raws, fileRaw(path, info))
+	add := func(raw pipeline.Raw) {
+		if !seen[raw.Key] {
+			seen[raw.Key] = true
+			raws = append(raws, raw)
 		}
 	}
 	for _, path := range paths {
 		if path == "-" {
 			raws = append(raws, a.stdinRaw())
+			continue
+		}
+		if inS3(path) {
+			problems = append(problems, bucketRaws(ctx, path, add)...)
 			continue
 		}
 		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
@@ -170,7 +175,7 @@ func (a *app) raws(paths []string) (raws []pipeline.Raw, problems []error) {
 			case err != nil:
 				problems = append(problems, err)
 			case info.Mode().IsRegular():
-				add(p, info)
+				add(fileRaw(p, info))
 			}
 			return nil
 		})
