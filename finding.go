@@ -79,6 +79,8 @@ const (
 	CutShipped  = "shipped"      // the model package's own
 	CutBudget   = "alert-budget" // the site's own incident scores; see triage.Budget
 	CutBaseline = "baseline"     // of an anomaly: what the site was seen to do
+	CutRule     = "rule"         // none: a rule spoke, and no booster
+	CutList     = "list"         // none: it stands on one of the user's lists
 )
 
 // Statuses of a finding.

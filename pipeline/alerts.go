@@ -26,6 +26,7 @@ type hitKey struct{ model, usual, key string }
 type scored struct {
 	alerts    []triage.Alert
 	anomalies []triage.Alert
+	rulings   []triage.Alert // of rules
 	rows      uint64
 }
 
@@ -78,7 +79,7 @@ func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Score
 			p.hits.put(k, sc)
 		}
 		rows += sc.rows
-		all = append(append(all, sc.alerts...), sc.anomalies...)
+		all = append(append(append(all, sc.alerts...), sc.anomalies...), sc.rulings...)
 	}
 	p.hits.keep(newest)
 	return all, rows, nil
@@ -107,6 +108,9 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 		if a, odd := usual.anomaly(&row, key); odd {
 			sc.anomalies = append(sc.anomalies, a)
 		}
+		if a, told := atFirstSight(&row, key); told {
+			sc.rulings = append(sc.rulings, a)
+		}
 		if batch = append(batch, row); len(batch) < batchRows {
 			return nil
 		}
@@ -118,19 +122,19 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 	if err != nil {
 		return sc, err
 	}
-	sc.alerts, sc.anomalies = furthest(sc.alerts), furthestAnomalies(sc.anomalies)
+	sc.alerts, sc.anomalies, sc.rulings = furthest(sc.alerts), furthestAnomalies(sc.anomalies), furthest(sc.rulings)
 	if err := sc.explain(ctx, scorer); err != nil {
 		return sc, err
 	}
-	for _, alerts := range [][]triage.Alert{sc.alerts, sc.anomalies} {
+	for _, alerts := range [][]triage.Alert{sc.alerts, sc.anomalies, sc.rulings} {
 		if err := p.peers(ctx, s, alerts); err != nil {
 			return sc, err
 		}
 	}
 	p.deps.Metrics.Took("infer", p.deps.Now().Sub(began))
 	p.deps.Metrics.In("infer", sc.rows)
-	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)+len(sc.anomalies)))
-	p.deps.Metrics.In("triage", uint64(len(sc.alerts)+len(sc.anomalies)))
+	p.deps.Metrics.Out("infer", uint64(len(sc.alerts)+len(sc.anomalies)+len(sc.rulings)))
+	p.deps.Metrics.In("triage", uint64(len(sc.alerts)+len(sc.anomalies)+len(sc.rulings)))
 	return sc, nil
 }
 
@@ -192,9 +196,9 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 		return err
 	}
 	for i := range alerts {
-		alerts[i].Port, alerts[i].Facts = proofs[i].Port, proofs[i].Facts
+		alerts[i].Port, alerts[i].Facts = proofs[i].Port, slices.Concat(alerts[i].Facts, proofs[i].Facts)
 		if alerts[i].Entity.Kind == picket.KindName {
-			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, p.brands()), proofs[i].Facts)
+			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, p.brands()), alerts[i].Facts)
 		}
 		for _, peer := range proofs[i].Peers {
 			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})

@@ -213,25 +213,6 @@ func (j *judge) found(ctx context.Context, d *detonation, who *simulate.AccountP
 	return found, err
 }
 
-// alone says whether a way finds a recording as it is, with no history at all.
-func (d *detonation) alone(ctx context.Context, w way) (bool, error) {
-	text, err := json.Marshal(d.events)
-	if err != nil {
-		return false, err
-	}
-	days, err := pipeline.AccessDays(ctx, bytes.NewReader(text))
-	found := false
-	for i := range days {
-		if err == nil {
-			err = days[i].Rows(ctx, nil, func(f *picket.Features) error {
-				found = found || f.Entity.Kind == picket.KindPrincipal && w.over(f)
-				return nil
-			})
-		}
-	}
-	return found, err
-}
-
 // noise counts the incidents of each way in an account where nothing happens: a
 // principal and a day are one.
 func (j *judge) noise(ways []way) []int {
@@ -342,20 +323,9 @@ func (p *page) detonations(ctx context.Context, data string, judged int) error {
 		}
 		p.printf("\n")
 	}
-	n := 0
-	for _, d := range list {
-		found, err := d.alone(ctx, all)
-		if err != nil {
-			return err
-		}
-		if found {
-			n++
-		}
-	}
-	p.printf("\nEach recording by itself, with no history of its account, as `picket detect FILE` sees it: %d of %d are found. Without a history much that intruders do is what administrators do.\n", n, len(list))
 	p.noise(judges, ofTactic, names)
 	p.missed(hits, tries)
-	return nil
+	return p.alone(ctx, list, all)
 }
 
 // noise writes what the ways say of accounts where nothing happens.

@@ -20,11 +20,12 @@ type Past struct {
 }
 
 // Remember returns what the budget needs of the incidents of some days, as Triage
-// told them with no cut. Anomalies are on another scale and have no part in it.
+// told them with no cut. Anomalies and what lists say are on another scale and have
+// no part in it.
 func Remember(findings []picket.Finding) []Past {
 	var past []Past
 	for _, f := range findings {
-		if f.Status != picket.StatusClosed && f.Class != picket.ClassAnomaly {
+		if f.Status != picket.StatusClosed && f.Class != picket.ClassAnomaly && f.Cut != picket.CutList {
 			past = append(past, Past{min(f.Margin-f.Threshold, math.MaxFloat64), f.Entity, f.Class, f.Type, f.Peers})
 		}
 	}

@@ -29,7 +29,7 @@ func explain(hits []*hit) {
 	for _, h := range hits {
 		k := side{h.Booster.Detector, h.Entity.ID}
 		switch {
-		case h.own == picket.ClassAnomaly:
+		case h.own == picket.ClassAnomaly, h.Ruling != nil:
 		case h.Entity.Kind == picket.KindActor:
 			actors[k] = append(actors[k], h)
 		case h.Entity.Kind == picket.KindVictim:
@@ -44,7 +44,7 @@ func explain(hits []*hit) {
 func explainEach(hits []*hit, kind picket.Kind, decide func(*hit) *change) {
 	var changes []*change
 	for _, h := range hits {
-		if h.Entity.Kind != kind || h.own == picket.ClassAnomaly {
+		if h.Entity.Kind != kind || h.own == picket.ClassAnomaly || h.Ruling != nil {
 			continue
 		}
 		if c := decide(h); c != nil {

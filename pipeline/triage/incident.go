@@ -34,7 +34,7 @@ func group(hits []*hit) []*incident {
 	index := map[string]*incident{}
 	var out []*incident
 	for _, h := range hits {
-		uid := UID(h.Booster.Detector, h.class, h.Entity, h.Start)
+		uid := h.uid(h.class)
 		in := index[uid]
 		if in == nil {
 			in = &incident{uid: uid, detector: h.Booster.Detector, class: h.class, entity: h.Entity, day: dayOf(h.Start)}
@@ -129,6 +129,8 @@ func (in *incident) finding(c Config) picket.Finding {
 	f.Type = finerType(f.Class, row{f.Features, best.Entity.Kind, best.Port})
 	f.Severity = severity(&f)
 	switch {
+	case best.Ruling != nil:
+		f.Type, f.Severity, f.Cut = cmp.Or(best.Ruling.Type, f.Type), best.Ruling.Severity, best.Ruling.Cut
 	case in.class == picket.ClassAnomaly:
 		f.Cut = picket.CutBaseline
 	case c.Cut > 0:
@@ -150,18 +152,19 @@ func (in *incident) finding(c Config) picket.Finding {
 }
 
 // passes reports whether the incident is that far over its shipped threshold. The
-// baseline's word is on another scale.
+// baseline's word is on another scale, and who gives a list wants to hear of it.
 func (in *incident) passes(cut float64) bool {
 	best := in.best()
-	return in.class == picket.ClassAnomaly || best.Margin-best.Threshold >= cut
+	return in.class == picket.ClassAnomaly || best.ruled(picket.CutList) || best.Margin-best.Threshold >= cut
 }
 
-// best is the hit that gives the confidence: the most probable one. Of equals,
-// the one whose own class is the incident's, then the furthest over its
+// best is the hit that gives the confidence: the most probable one of a booster,
+// if there is any. Of equals, the one whose own class is the incident's, then the furthest over its
 // threshold, the narrowest, the first.
 func (in *incident) best() *hit {
 	return slices.MinFunc(in.hits, func(a, b *hit) int {
 		return cmp.Or(
+			cmp.Compare(b2i(a.Ruling != nil), b2i(b.Ruling != nil)),
 			cmp.Compare(b.Malicious, a.Malicious),
 			cmp.Compare(b2i(b.own == in.class), b2i(a.own == in.class)),
 			cmp.Compare(b.Margin-b.Threshold, a.Margin-a.Threshold),
@@ -262,12 +265,12 @@ func retired(hits []*hit, incidents []*incident, c Config) []picket.Finding {
 	told := map[string]bool{}
 	for _, h := range hits {
 		for _, class := range []string{h.own, h.class} {
-			uid := UID(h.Booster.Detector, class, h.Entity, h.Start)
+			uid := h.uid(class)
 			if in := byUID[uid]; told[uid] || in != nil && in.into == nil {
 				continue
 			}
 			told[uid] = true
-			now := byUID[UID(h.Booster.Detector, h.class, h.Entity, h.Start)].root()
+			now := byUID[h.uid(h.class)].root()
 			out = append(out, picket.Finding{
 				UID: uid, Status: picket.StatusClosed, Successor: now.uid, Revision: now.revision, Model: c.Model,
 				Detector: h.Booster.Detector, Class: class, Entity: h.Entity, FirstSeen: h.begin(), LastSeen: h.end(),

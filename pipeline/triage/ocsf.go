@@ -363,8 +363,11 @@ func percent(p float64) int {
 func analyticOf(f *picket.Finding) analytic {
 	id := picket.BoosterID{Detector: f.Detector, Kind: f.Entity.Kind, Seconds: f.Seconds}
 	a := analytic{TypeID: 4, Type: "Learning (ML/DL)", Name: "picket " + id.String(), UID: f.Model}
-	if f.Class == picket.ClassAnomaly {
+	switch {
+	case f.Class == picket.ClassAnomaly:
 		a.TypeID, a.Type = 3, "Statistical"
+	case f.Cut == picket.CutRule || f.Cut == picket.CutList:
+		a = analytic{TypeID: 1, Type: "Rule", Name: "picket " + f.Cut + " " + f.Type}
 	}
 	return a
 }

@@ -16,6 +16,8 @@
 //   - name (merge.go): the one actor behind an incident that only its victim shows;
 //   - roll and engulf (carpet.go): the floods of one network, and what a flood
 //     makes look like a scanner.
+//
+// What a rule or one of the user's lists says (ruling.go) stands beside all that.
 package triage
 
 import (
@@ -40,6 +42,8 @@ type Alert struct {
 	Facts []picket.Fact      // what it says in words beside its numbers
 	Key   string             // of the features object that the row came from; a newer revision's is greater
 	Usual map[string]float64 // medians of this very entity or its network, before Config.Usual; may be nil
+
+	Ruling *Ruling // what spoke where no booster did; nil for a score
 }
 
 // Peer is one other side of a window.
@@ -114,11 +118,12 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 		settle(track)
 	}
 	explain(hits)
-	incidents := group(hits)
+	incidents, ruled := byRuling(group(hits))
 	merge(incidents)
 	incidents = name(incidents)
 	roll(incidents)
 	engulf(incidents)
+	incidents = append(incidents, ruled...)
 	silence(incidents, c.Anomalies)
 	revise(incidents)
 	var out []picket.Finding
@@ -176,6 +181,7 @@ func compareWindow(a, b *hit) int {
 		cmp.Compare(a.Seconds, b.Seconds),
 		cmp.Compare(a.Source, b.Source),
 		cmp.Compare(b2i(a.own == picket.ClassAnomaly), b2i(b.own == picket.ClassAnomaly)),
+		cmp.Compare(a.ruling(), b.ruling()),
 	)
 }
 
@@ -232,19 +238,20 @@ func (h *hit) String() string {
 	return fmt.Sprintf("%s %s %.3f", h.Window, h.class, h.Malicious)
 }
 
-// tracks splits hits by detector, entity and UTC day. Anomalies have a track of
-// their own: the baseline's word is shown beside the model's, never mixed with it.
+// tracks splits hits by detector, entity and UTC day. Anomalies and rulings have
+// tracks of their own: their word is shown beside the model's, never mixed with it.
 func tracks(hits []*hit) [][]*hit {
 	type key struct {
 		detector string
 		entity   picket.Entity
 		day      int64
 		anomaly  bool
+		ruling   string
 	}
 	index := map[key]int{}
 	var out [][]*hit
 	for _, h := range hits {
-		k := key{h.Booster.Detector, h.Entity, dayOf(h.Start), h.own == picket.ClassAnomaly}
+		k := key{h.Booster.Detector, h.Entity, dayOf(h.Start), h.own == picket.ClassAnomaly, h.ruling()}
 		i, ok := index[k]
 		if !ok {
 			i = len(out)
