@@ -17,6 +17,7 @@ func (a *app) commands() []*cobra.Command {
 		a.pipelineCommand(),
 		a.modelCommand(),
 		a.simulateCommand(),
+		a.templateCommand(),
 		a.configCommand(),
 		a.versionCommand(),
 	}
