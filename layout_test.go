@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"server":           {".", "pipeline", "store", "telemetry"},
 	"aws/s3":           {"store"},
 	"aws/s3/s3test":    {},
+	"aws/record":       {},
 	"aws/template":     {},
 	"cmd/picket":       {"*"},
 }

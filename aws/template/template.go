@@ -215,3 +215,20 @@ func function(n *ast.TagNode) (any, error) {
 	}
 	return map[string]any{"Fn::" + name: v}, nil
 }
+
+// Item is a resource that parameters switch on.
+type Item struct{ ID, Type string }
+
+// Resources returns what a stack would be made of, by logical id: what can be
+// shown before an account has anything for a change set.
+func Resources(text string, account Account, parameters map[string]string) ([]Item, error) {
+	stack, err := Resolve(text, account, parameters)
+	if err != nil {
+		return nil, err
+	}
+	var all []Item
+	for _, id := range sortedKeys(stack.Resources) {
+		all = append(all, Item{id, stack.Resources[id].Type})
+	}
+	return all, nil
+}
