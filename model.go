@@ -1,6 +1,10 @@
 package picket
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Detectors. Each has boosters of its own.
 const (
@@ -29,6 +33,18 @@ func BoosterOf(detector string, f *Features) BoosterID {
 
 func (b BoosterID) String() string {
 	return fmt.Sprintf("%s/%s/%d", b.Detector, b.Kind, b.Seconds)
+}
+
+// ParseBoosterID reads what BoosterID.String writes.
+func ParseBoosterID(text string) (BoosterID, error) {
+	part := strings.Split(text, "/")
+	if len(part) == 3 && part[0] != "" {
+		seconds, err := strconv.ParseInt(part[2], 10, 64)
+		if err == nil && seconds >= 0 {
+			return BoosterID{Detector: part[0], Kind: Kind(part[1]), Seconds: seconds}, nil
+		}
+	}
+	return BoosterID{}, fmt.Errorf("%.80q names no booster: want DETECTOR/KIND/SECONDS, as traffic/actor/60", text)
 }
 
 // Booster is one trained model of a package with all that is needed to use it.

@@ -13,6 +13,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -242,13 +243,18 @@ func putPart(ctx context.Context, b store.Bucket, s slot, object, version string
 	if err := putOnce(ctx, b, partKey(s, object, version), body); err != nil {
 		return err
 	}
-	if err := putOnce(ctx, b, dueKey(s, object, version), bytes.NewReader(nil)); err != nil {
+	return putMarks(ctx, b, s, path.Base(partKey(s, object, version)))
+}
+
+// putMarks marks a part as due, by the last part of its key.
+func putMarks(ctx context.Context, b store.Bucket, s slot, part string) error {
+	if err := putOnce(ctx, b, picket.DuePrefix+s.String()+"/"+part, bytes.NewReader(nil)); err != nil {
 		return err
 	}
 	if extract.RoadOf(s.Source).Widest() < picket.Day {
 		return nil
 	}
-	return putOnce(ctx, b, dueKey(s.day(), object, version+"."+s.String()[11:13]), bytes.NewReader(nil))
+	return putOnce(ctx, b, picket.DuePrefix+s.day().String()+"/"+part+"."+s.String()[11:13], bytes.NewReader(nil))
 }
 
 func (p *Pipeline) putManifest(ctx context.Context, in Ingested, kind string) error {

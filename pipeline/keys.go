@@ -69,10 +69,6 @@ func partKey(s slot, object, version string) string {
 	return partPrefix(s) + digest(object) + "." + version
 }
 
-func dueKey(s slot, object, version string) string {
-	return picket.DuePrefix + s.String() + "/" + digest(object) + "." + version
-}
-
 // manifestPrefix holds one manifest per version of a raw object, apart from the
 // parts so that listing an hour lists parts alone.
 func manifestPrefix(object string) string {

@@ -22,6 +22,10 @@ type Learning struct {
 	Options  train.Options
 	Seed     uint64
 	Done     func(id picket.BoosterID, fitted *train.Fitted, e *train.Evaluation) // after each booster; may be nil
+
+	// Fit makes a booster of a dataset; nil is train.Fit. Trees that were grown
+	// elsewhere come in here.
+	Fit func(context.Context, *picket.Dataset, train.Options) (*train.Fitted, error)
 }
 
 // Learn fits one booster for each dataset, whose examples are split already, and
@@ -66,12 +70,11 @@ type lesson struct {
 }
 
 func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, error) {
-	options := l.Options
-	options.Seed = l.Seed
-	if options.Folds == 0 {
-		options.Folds = foldsFor(set)
+	fit := l.Fit
+	if fit == nil {
+		fit = train.Fit
 	}
-	fitted, err := train.Fit(ctx, set, options)
+	fitted, err := fit(ctx, set, l.optionsFor(set))
 	if err != nil {
 		return lesson{}, err
 	}
@@ -93,6 +96,16 @@ func learnOne(ctx context.Context, set *picket.Dataset, l Learning) (lesson, err
 	}
 	one.evaluation, err = train.Evaluate(&fitted.Booster, scored, l.Data, l.Seed)
 	return one, err
+}
+
+// optionsFor returns what a dataset's booster is fitted with.
+func (l *Learning) optionsFor(set *picket.Dataset) train.Options {
+	options := l.Options
+	options.Seed = l.Seed
+	if options.Folds == 0 {
+		options.Folds = foldsFor(set)
+	}
+	return options
 }
 
 // usual returns the median of each column over the normal rows that have it. Of an

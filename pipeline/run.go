@@ -84,6 +84,7 @@ type RunOptions struct {
 	Seed     uint64
 	Gate     train.GateOptions
 	Train    train.Options
+	Shape    Shape               // the boosters to train and their classes; nil takes what the labels give
 	Truths   []simulate.Truth    // of simulated raw logs, in place of labels/
 	Serve    func(Serving) error // told when a model goes live; may be nil
 	Report   func(StepState)     // told when a step ends; may be nil
@@ -93,25 +94,29 @@ type RunOptions struct {
 	Learn func(ctx context.Context, sets []*picket.Dataset, l Learning) (*train.Package, error)
 }
 
-// execution is a run under way.
-type execution struct {
-	p        *Pipeline
-	o        RunOptions
-	state    RunState
-	gathered Gathered
-	sets     []*picket.Dataset
-	pkg      *train.Package
-}
-
-// Run executes the training pipeline over the bucket and returns its state, also
-// where a step failed.
-func (p *Pipeline) Run(ctx context.Context, o RunOptions) (RunState, *train.Package, error) {
+// complete fills in defaults.
+func (o *RunOptions) complete() {
 	if o.Learn == nil {
 		o.Learn = Learn
 	}
 	if o.MaxRows == 0 {
 		o.MaxRows = 20_000
 	}
+}
+
+// execution is a run under way.
+type execution struct {
+	p        *Pipeline
+	o        RunOptions
+	state    RunState
+	prepared Prepared
+	pkg      *train.Package
+}
+
+// Run executes the training pipeline over the bucket and returns its state, also
+// where a step failed.
+func (p *Pipeline) Run(ctx context.Context, o RunOptions) (RunState, *train.Package, error) {
+	o.complete()
 	e := &execution{p: p, o: o}
 	e.state.Started = p.deps.Now().UTC()
 	e.state.ID = e.state.Started.Format("20060102T150405.000000000Z")
@@ -214,39 +219,24 @@ func (e *execution) close(ctx context.Context) (string, error) {
 }
 
 func (e *execution) dataset(ctx context.Context) (string, error) {
-	labeller, err := e.labeller(ctx)
-	if err != nil {
-		return "", err
-	}
-	if e.gathered, err = e.p.Gather(ctx, e.o.MaxRows, labeller); err != nil {
-		return "", err
-	}
-	e.gathered.Keep(Tells)
-	if e.sets = e.gathered.Datasets(); len(e.sets) == 0 {
-		return "", errors.New("no booster has labelled rows both normal and malicious")
-	}
-	rule := e.o.splitRule()
-	for _, set := range e.sets {
-		if err := e.o.split(set); err != nil {
-			return "", err
-		}
-	}
-	snapshot, err := e.p.PutDataset(ctx, e.sets, e.gathered.Counts, rule)
-	e.state.Dataset = snapshot.ID
-	return fmt.Sprintf("%d rows, %d unlabelled, %v", e.gathered.Counts.Rows, e.gathered.Counts.Unlabelled, e.gathered.Counts.ByClass), err
+	var err error
+	e.prepared, err = e.p.Prepare(ctx, e.o)
+	e.state.Dataset = e.prepared.Snapshot.ID
+	counts := e.prepared.Snapshot.Counts
+	return fmt.Sprintf("%d rows, %d unlabelled, %v", counts.Rows, counts.Unlabelled, counts.ByClass), err
 }
 
 // labeller gives rows their class: by the truth of a simulation, or by labels/.
-func (e *execution) labeller(ctx context.Context) (func(seconds int64) *train.Labeller, error) {
-	if e.o.Truths != nil {
-		return TruthLabeller(e.o.Truths), nil
+func (p *Pipeline) labeller(ctx context.Context, truths []simulate.Truth) (func(seconds int64) *train.Labeller, error) {
+	if truths != nil {
+		return TruthLabeller(truths), nil
 	}
-	labels, err := e.p.Labels(ctx)
+	labels, err := p.Labels(ctx)
 	if err != nil {
 		return nil, err
 	}
 	l := train.NewLabeller(labels)
-	return func(int64) *train.Labeller { return l }, e.p.Talks(ctx, l)
+	return func(int64) *train.Labeller { return l }, p.Talks(ctx, l)
 }
 
 // splitRule says in words how rows are split.
@@ -311,11 +301,7 @@ func (o *RunOptions) split(set *picket.Dataset) error {
 
 func (e *execution) train(ctx context.Context) (string, error) {
 	var err error
-	e.pkg, err = e.o.Learn(ctx, e.sets, Learning{
-		Name: e.o.Name, Data: "test rows of dataset " + e.state.Dataset, Seed: e.o.Seed, Options: e.o.Train,
-		Training: map[string]any{"dataset": e.state.Dataset, "rows": e.gathered.Counts},
-	})
-	if err != nil {
+	if e.pkg, err = e.o.learn(ctx, e.prepared, nil); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d boosters", len(e.pkg.Model.Boosters)), nil
@@ -326,51 +312,28 @@ func (e *execution) evaluate(context.Context) (string, error) {
 		return "no test rows", errSkipped
 	}
 	if len(e.pkg.Evaluations) == 0 {
-		return "", errors.New("no booster has test rows both normal and malicious")
+		return "", errNoTest
 	}
-	worst := 2.0
+	least := 1.0
 	for _, ev := range e.pkg.Evaluations {
-		worst = min(worst, ev.Picket.AUC)
+		least = min(least, ev.Picket.AUC)
 	}
-	return fmt.Sprintf("%d boosters on rows not trained on, the least AUC %.4f", len(e.pkg.Evaluations), worst), nil
+	return fmt.Sprintf("%d boosters on rows not trained on, the least AUC %.4f", len(e.pkg.Evaluations), least), nil
 }
 
-// gateRows is how many malicious test rows a booster needs to be judged: a recall
-// of fewer rows says little.
-const gateRows = 20
+var errNoTest = errors.New("no booster has test rows both normal and malicious")
 
-// gate holds every booster that was evaluated against the floors, and against the
-// live model's booster of the same name on the same rows.
 func (e *execution) gate(ctx context.Context) (string, error) {
-	live, err := e.p.LiveModel(ctx)
-	if err != nil && !errors.Is(err, ErrNoModel) {
+	j, err := e.p.Judge(ctx, e.prepared.Sets, e.pkg, e.o)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	var reasons []string
-	judged := 0
-	for _, set := range e.sets {
-		candidate := e.pkg.Evaluations[set.Booster]
-		if candidate == nil || candidate.Picket.Malicious < gateRows {
-			continue
-		}
-		judged++
-		var before *train.Evaluation
-		if live != nil {
-			before, _ = EvaluateOn(&live.Model, set, candidate.Picket.Data, e.o.Seed) // a model of another schema cannot be compared
-		}
-		verdict, err := train.Gate(candidate, before, e.o.Gate)
-		if err != nil {
-			return "", err
-		}
-		reasons = append(reasons, verdict.Reasons...)
-	}
-	if len(reasons) > 0 {
-		return "", fmt.Errorf("the candidate is not good enough: %s", strings.Join(reasons, "; "))
-	}
-	if judged == 0 {
+	case j.Verdict == GateFailed:
+		return "", fmt.Errorf("the candidate is not good enough: %s", strings.Join(j.Reasons, "; "))
+	case j.Verdict == GateUnjudged:
 		return fmt.Sprintf("no booster has %d malicious test rows to be judged by: a person must", gateRows), errSkipped
 	}
-	return fmt.Sprintf("passed by %d boosters; the others have fewer than %d malicious test rows", judged, gateRows), nil
+	return fmt.Sprintf("passed by %d boosters; the others have fewer than %d malicious test rows", j.Judged, gateRows), nil
 }
 
 func (e *execution) register(ctx context.Context) (string, error) {

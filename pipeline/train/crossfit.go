@@ -17,39 +17,56 @@ import (
 // took on average. Splits of their own for stopping and calibrating cost a third of
 // the rows that could be learned from.
 func growFolds(ctx context.Context, d *picket.Dataset, o Options) (grown, error) {
-	g := grown{set: untested(d)}
-	part := assign(g.set, slices.Repeat([]float64{1 / float64(o.Folds)}, o.Folds), o.Seed)
+	f, err := crossFit(ctx, d, o)
+	g := grown{set: f.set, calibration: f.held, validation: f.held, held: heldRows(f.held, o.Folds)}
+	if err != nil {
+		return g, err
+	}
+	g.model, g.params, err = grow(ctx, f.set, f.all)
+	hold(f.set, f.part, 0) // for leaving kinds out
+	return g, err
+}
+
+// folds is what cross-fitting leaves: the scores of rows that their trees had not
+// seen, and the dataset with all rows but the test's in its train split.
+type folds struct {
+	set  *picket.Dataset
+	part []int
+	held []Scored
+	all  Options // that the trees which count grow with
+}
+
+func crossFit(ctx context.Context, d *picket.Dataset, o Options) (folds, error) {
+	f := folds{set: untested(d), all: o}
+	f.part = assign(f.set, slices.Repeat([]float64{1 / float64(o.Folds)}, o.Folds), o.Seed)
 	rounds := 0
 	for fold := range o.Folds {
-		hold(g.set, part, fold)
-		if err := checkSplits(g.set, picket.SplitTrain, picket.SplitValidation); err != nil {
-			return g, fmt.Errorf("fold %d of %d: %w", fold+1, o.Folds, err)
+		hold(f.set, f.part, fold)
+		if err := checkSplits(f.set, picket.SplitTrain, picket.SplitValidation); err != nil {
+			return f, fmt.Errorf("fold %d of %d: %w", fold+1, o.Folds, err)
 		}
-		model, _, err := grow(ctx, g.set, o)
+		model, _, err := grow(ctx, f.set, o)
 		if err != nil {
-			return g, err
+			return f, err
 		}
 		rounds += model.Rounds()
-		scored, err := Score(bare(d), model, In(g.set, picket.SplitValidation))
+		scored, err := Score(bare(d), model, In(f.set, picket.SplitValidation))
 		if err != nil {
-			return g, err
+			return f, err
 		}
-		g.validation = append(g.validation, scored...)
+		f.held = append(f.held, scored...)
 	}
-	g.calibration = g.validation
-	g.held = fmt.Sprintf("%d rows, each scored by trees that grew on the other %d of %d folds", len(g.validation), o.Folds-1, o.Folds)
+	f.all.Params = maps.Clone(o.Params)
+	if f.all.Params == nil {
+		f.all.Params = map[string]string{}
+	}
+	f.all.Params["num_round"] = strconv.Itoa((rounds + o.Folds/2) / o.Folds)
+	hold(f.set, f.part, -1)
+	return f, nil
+}
 
-	all := o
-	all.Params = maps.Clone(o.Params)
-	if all.Params == nil {
-		all.Params = map[string]string{}
-	}
-	all.Params["num_round"] = strconv.Itoa((rounds + o.Folds/2) / o.Folds)
-	hold(g.set, part, -1)
-	var err error
-	g.model, g.params, err = grow(ctx, g.set, all)
-	hold(g.set, part, 0) // for leaving kinds out
-	return g, err
+func heldRows(held []Scored, folds int) string {
+	return fmt.Sprintf("%d rows, each scored by trees that grew on the other %d of %d folds", len(held), folds-1, folds)
 }
 
 // untested returns the dataset without its test split, with examples of its own.

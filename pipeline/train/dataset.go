@@ -56,6 +56,9 @@ func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error 
 	return nil
 }
 
+// parquetSchemaKey is the file metadata that holds the hash of the schema.
+const parquetSchemaKey = "picket.schema"
+
 // labelColumnsOf a dataset in Parquet stand after those of the window.
 var labelColumnsOf = []string{"class", "group", "weight"}
 
@@ -98,7 +101,7 @@ func WriteParquet(w io.Writer, d *picket.Dataset, split string) error {
 			return fmt.Errorf("write %s split of %s: a feature is called %q, as a column before the features", split, d.Booster, name)
 		}
 	}
-	out := parquet.NewWriter(w, datasetSchema(d.Schema.Names), parquet.KeyValueMetadata("picket.schema", d.Schema.Hash))
+	out := parquet.NewWriter(w, datasetSchema(d.Schema.Names), parquet.KeyValueMetadata(parquetSchemaKey, d.Schema.Hash))
 	batch := make([]parquet.Row, 0, 256)
 	flush := func() error {
 		_, err := out.WriteRows(batch)

@@ -68,18 +68,24 @@ func Fit(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
+	return g.fitted(ctx, d, o)
+}
+
+// fitted makes a booster of trees: calibration and threshold.
+func (g *grown) fitted(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
 	f := &Fitted{Model: g.model}
 	f.Booster = picket.Booster{ID: d.Booster, Schema: d.Schema, Classes: d.Classes, Categories: o.Categories}
 	f.Facts = Facts{Params: g.params, Seed: o.Seed, Rounds: g.model.Rounds(), Folds: o.Folds, Rows: countRows(d)}
 	var trees bytes.Buffer
-	if err := g.model.WriteUBJ(&trees); err != nil {
+	err := g.model.WriteUBJ(&trees)
+	if err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
 	f.Booster.Trees = trees.Bytes()
 	if f.Booster.Calibration, err = Calibrate(g.calibration); err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
-	if f.Booster.Threshold, err = setThreshold(ctx, g, o); err != nil {
+	if f.Booster.Threshold, err = setThreshold(ctx, *g, o); err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
 	return f, nil
@@ -105,12 +111,17 @@ func growSplits(ctx context.Context, d *picket.Dataset, o Options) (grown, error
 	if g.model, g.params, err = grow(ctx, d, o); err != nil {
 		return g, err
 	}
+	return g, g.hold(d)
+}
+
+// hold scores the splits that calibration and threshold rest on.
+func (g *grown) hold(d *picket.Dataset) (err error) {
 	if g.calibration, err = Score(bare(d), g.model, In(d, picket.SplitCalibration)); err != nil {
-		return g, err
+		return err
 	}
 	g.validation, err = Score(bare(d), g.model, In(d, picket.SplitValidation))
 	g.held = fmt.Sprintf("validation split, %d rows", len(g.validation))
-	return g, err
+	return err
 }
 
 // bare is a booster of a dataset that knows no calibration yet.
@@ -152,9 +163,9 @@ func countRows(d *picket.Dataset) map[string]map[string]int {
 	return counts
 }
 
-// grow trains the trees alone and returns them with their full parameters. Where
-// there is no validation split to stop by, it grows all rounds.
-func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[string]string, error) {
+// parameters returns what the trees of a dataset are grown with, in full, and the
+// train split laid out.
+func parameters(d *picket.Dataset, o Options) (map[string]string, gbdt.TrainData, error) {
 	params := Defaults()
 	maps.Copy(params, o.Params)
 	params["seed"] = strconv.FormatUint(o.Seed, 10)
@@ -164,11 +175,18 @@ func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[s
 		params["num_class"] = strconv.Itoa(len(d.Classes))
 	}
 	train, err := trainData(d, picket.SplitTrain)
+	if err == nil && o.Params["min_child_weight"] == "" {
+		params["min_child_weight"] = childWeight(train)
+	}
+	return params, train, err
+}
+
+// grow trains the trees alone and returns them with their full parameters. Where
+// there is no validation split to stop by, it grows all rounds.
+func grow(ctx context.Context, d *picket.Dataset, o Options) (*gbdt.Model, map[string]string, error) {
+	params, train, err := parameters(d, o)
 	if err != nil {
 		return nil, nil, err
-	}
-	if o.Params["min_child_weight"] == "" {
-		params["min_child_weight"] = childWeight(train)
 	}
 	watched, err := trainData(d, picket.SplitValidation)
 	if err != nil {
