@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"aws/s3/s3test":    {},
 	"aws/record":       {},
 	"aws/template":     {},
+	"aws/sagemaker":    {".", "gbdt", "pipeline", "pipeline/train", "store", "telemetry", "aws/s3"},
 	"cmd/picket":       {"*"},
 }
 

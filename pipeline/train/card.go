@@ -78,6 +78,24 @@ func NewCard(p *Package, f CardFacts) (json.RawMessage, error) {
 	return append(data, '\n'), nil
 }
 
+// ShortCard is a card without figures, for a registry that must be told before they
+// are known. where says where they will lie.
+func ShortCard(name, where string) string {
+	card, _ := json.Marshal(map[string]any{
+		"model_overview": map[string]any{
+			"model_name": cut(name, cardText), "model_version": 1, "problem_type": "Classification",
+			"algorithm_type":    "Gradient-boosted trees (XGBoost)",
+			"model_description": "Boosted trees that find attacks in a site's own logs.",
+		},
+		"intended_uses": map[string]any{
+			"purpose_of_model": "Scores windows of network traffic and of access; what passes the threshold becomes a finding for an analyst.",
+			"risk_rating":      "Medium",
+		},
+		"additional_information": map[string]any{"custom_details": map[string]string{"card and evaluation": where}},
+	})
+	return string(card)
+}
+
 // AddToCard adds evaluations of the package's boosters to its card, before those
 // that say less. An evaluation of the same booster on the same data is replaced.
 func (p *Package) AddToCard(evidence Evidence, evaluations ...*Evaluation) error {
