@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -18,7 +17,6 @@ import (
 	"sync"
 
 	"picket"
-	"picket/gbdt"
 	"picket/pipeline/train"
 )
 
@@ -146,32 +144,19 @@ func writeJSONFile(name string, v any) error {
 // gets one row of each class, so that the graph of jobs need not change with the
 // labels; what comes of it is left out.
 func writeChannels(dir string, set *picket.Dataset, plan *train.Plan) error {
-	if plan == nil {
-		rows := len(set.Classes)
-		empty := gbdt.TrainData{X: gbdt.NewDense(make([]float32, rows*len(set.Schema.Names)), rows, len(set.Schema.Names))}
-		for class := range rows {
-			empty.Labels, empty.Weights = append(empty.Labels, float32(class)), append(empty.Weights, 1)
+	channels := train.Placeholder(set)
+	if plan != nil {
+		var err error
+		if channels, err = plan.Channels(set); err != nil {
+			return err
 		}
-		return writeChannelFiles(dir, empty, empty)
-	}
-	grow, held, err := plan.Channels(set)
-	if err != nil {
-		return err
-	}
-	if len(held.Labels) == 0 {
-		held = grow // the built-in container refuses a channel without rows
-	}
-	return errors.Join(writeChannelFiles(dir, grow, held), writeJSONFile(filepath.Join(dir, planName), plan))
-}
-
-func writeChannelFiles(dir string, grow, held gbdt.TrainData) error {
-	for name, data := range map[string]gbdt.TrainData{picket.SplitTrain: grow, picket.SplitValidation: held} {
-		err := writeFile(filepath.Join(dir, name, name+".csv"), func(w io.Writer) error { return train.WriteChannel(w, data) })
-		if err != nil {
+		if err := writeJSONFile(filepath.Join(dir, planName), plan); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(
+		writeFile(filepath.Join(dir, picket.SplitTrain, "train.csv"), func(w io.Writer) error { return train.WriteChannel(w, channels.Train) }),
+		writeFile(filepath.Join(dir, picket.SplitValidation, "validation.csv"), func(w io.Writer) error { return train.WriteChannel(w, channels.Validation) }))
 }
 
 // ReadDataset reads what WriteDataset wrote, with the options that its run had.
@@ -300,11 +285,7 @@ func finishOne(ctx context.Context, dir string, set *picket.Dataset, o train.Opt
 	if err != nil {
 		return nil, err
 	}
-	model, err := gbdt.Read(bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("trees: %w", err)
-	}
-	return train.Finish(ctx, set, o, &plan, model)
+	return train.Finish(ctx, set, o, &plan, body)
 }
 
 // MarkAll marks every part that the bucket has as due: parts that came without their

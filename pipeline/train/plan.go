@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,25 +54,47 @@ func newPlan(ctx context.Context, d *picket.Dataset, o Options) (*Plan, error) {
 	return &Plan{Params: params, Folds: o.Folds, Held: f.held}, nil
 }
 
-// Channels returns the rows that the trees grow on and those that they are stopped
-// by, weighed as Fit weighs them. Cross-fitted trees are stopped by nothing.
-func (p *Plan) Channels(d *picket.Dataset) (train, validation gbdt.TrainData, err error) {
+// Channels are the rows that trees grow on, and those that they are stopped by.
+type Channels struct {
+	Train, Validation gbdt.TrainData
+}
+
+// Channels returns the rows as Fit weighs them. Cross-fitted trees are stopped by
+// nothing: the rows that they grow on stand in for others, because SageMaker's
+// container refuses a channel without rows.
+func (p *Plan) Channels(d *picket.Dataset) (c Channels, err error) {
 	if p.Folds > 1 {
 		all := untested(d)
 		hold(all, make([]int, len(all.Examples)), -1)
-		train, err = trainData(all, picket.SplitTrain)
-		return train, validation, err
+		c.Train, err = trainData(all, picket.SplitTrain)
+		c.Validation = c.Train
+		return c, err
 	}
-	if train, err = trainData(d, picket.SplitTrain); err != nil {
-		return train, validation, err
+	if c.Train, err = trainData(d, picket.SplitTrain); err != nil {
+		return c, err
 	}
-	validation, err = trainData(d, picket.SplitValidation)
-	return train, validation, err
+	c.Validation, err = trainData(d, picket.SplitValidation)
+	return c, err
 }
 
-// Finish makes a booster of trees that were grown by a plan: it calibrates them and
-// sets the threshold. Trees that Fit would have grown give Fit's booster, to the byte.
-func Finish(ctx context.Context, d *picket.Dataset, o Options, p *Plan, model *gbdt.Model) (*Fitted, error) {
+// Placeholder is one row of zeros for each class of a dataset that cannot be trained
+// on: a training job that ends well and teaches nothing.
+func Placeholder(d *picket.Dataset) Channels {
+	rows, cols := len(d.Classes), len(d.Schema.Names)
+	data := gbdt.TrainData{X: gbdt.NewDense(make([]float32, rows*cols), rows, cols)}
+	for class := range rows {
+		data.Labels, data.Weights = append(data.Labels, float32(class)), append(data.Weights, 1)
+	}
+	return Channels{data, data}
+}
+
+// Finish makes a booster of trees that were grown by a plan, in XGBoost's JSON or UBJ:
+// it calibrates them and sets the threshold. Trees that Fit would have grown give Fit's booster, to the byte.
+func Finish(ctx context.Context, d *picket.Dataset, o Options, p *Plan, trees []byte) (*Fitted, error) {
+	model, err := gbdt.Read(bytes.NewReader(trees))
+	if err != nil {
+		return nil, fmt.Errorf("finish %s: trees: %w", d.Booster, err)
+	}
 	want := outputs(&picket.Booster{Classes: d.Classes})
 	if model.Features() != len(d.Schema.Names) || model.Classes() != want {
 		return nil, fmt.Errorf("finish %s: the trees read %d features and give %d margins, the dataset has %d features and needs %d",

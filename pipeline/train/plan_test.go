@@ -30,8 +30,8 @@ func TestPlanGivesFitsBooster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		model := growElsewhere(t, plan, d)
-		got, err := Finish(ctx, throughParquet(t, d), o, plan, model)
+		trees := growElsewhere(t, plan, d)
+		got, err := Finish(ctx, throughParquet(t, d), o, plan, trees)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,9 +45,9 @@ func TestPlanGivesFitsBooster(t *testing.T) {
 }
 
 // growElsewhere trains on what the channels hold as text.
-func growElsewhere(t *testing.T, plan *Plan, d *picket.Dataset) *gbdt.Model {
+func growElsewhere(t *testing.T, plan *Plan, d *picket.Dataset) []byte {
 	t.Helper()
-	data, held, err := plan.Channels(d)
+	channels, err := plan.Channels(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,15 +66,16 @@ func growElsewhere(t *testing.T, plan *Plan, d *picket.Dataset) *gbdt.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var options []gbdt.Option
-	if len(held.Labels) > 0 {
-		options = append(options, gbdt.Watch("validation", through(held)))
-	}
-	model, err := gbdt.Train(context.Background(), p, through(data), options...)
+	options := []gbdt.Option{gbdt.Watch("validation", through(channels.Validation))}
+	model, err := gbdt.Train(context.Background(), p, through(channels.Train), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return model.Slice(0, model.BestRound()+1)
+	var trees bytes.Buffer
+	if err := model.Slice(0, model.BestRound()+1).WriteUBJ(&trees); err != nil {
+		t.Fatal(err)
+	}
+	return trees.Bytes()
 }
 
 func throughParquet(t *testing.T, d *picket.Dataset) *picket.Dataset {
