@@ -189,13 +189,17 @@ func (s slotParts) elapsed(start, seconds int64) int64 {
 
 func (s *slotParts) add(part extract.Part, from provenance) {
 	s.newest = append(s.newest, part)
-	if from.Last == 0 {
-		return
+	if from.Last != 0 {
+		s.cover(from.First, from.Last)
 	}
+}
+
+// cover extends what is covered.
+func (s *slotParts) cover(first, last int64) {
 	if s.last == 0 {
-		s.first, s.last = from.First, from.Last
+		s.first, s.last = first, last
 	}
-	s.first, s.last = min(s.first, from.First), max(s.last, from.Last)
+	s.first, s.last = min(s.first, first), max(s.last, last)
 }
 
 func (p *Pipeline) parts(ctx context.Context, s slot) (slotParts, error) {

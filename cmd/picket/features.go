@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -21,9 +22,11 @@ import (
 )
 
 func (a *app) featuresCommand() *cobra.Command {
-	var output, entity, detector string
+	var output, detector, kind string
+	var columns []string
 	var window time.Duration
 	var describe bool
+	var q pipeline.Query
 	c := &cobra.Command{
 		Use: "features PATH...", Short: "Raw log files in, rows of features out",
 		Long: `Reads raw network logs and prints one row for each entity and window. A value that
@@ -41,7 +44,18 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 			if err != nil {
 				return err
 			}
-			write, err := rowWriter(output, road.Schema())
+			schema := road.Schema()
+			if len(columns) > 0 {
+				if q.Columns, err = extract.Columns(schema, columns); err != nil {
+					return usageError(hint(err, `see "picket features --describe"`))
+				}
+				schema = picket.NewSchema(columns)
+			}
+			if kind != "" {
+				q.Kinds = []picket.Kind{picket.Kind(kind)}
+			}
+			q.Seconds = int64(window / time.Second)
+			write, err := rowWriter(output, schema)
 			if err != nil {
 				return err
 			}
@@ -50,28 +64,73 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 				return err
 			}
 			defer w.Close()
-			if _, err := w.ingest(c.Context(), args); err != nil {
+			rows := func(emit func(*picket.Features) error) error { return w.rows(c.Context(), road, q, emit) }
+			if road.Detector == picket.DetectorTraffic {
+				straight, err := w.straight(c.Context(), args)
+				if err != nil {
+					return err
+				}
+				defer straight.Close()
+				rows = func(emit func(*picket.Features) error) error { return straight.Rows(c.Context(), q, emit) }
+			} else if err := w.fill(c.Context(), args); err != nil {
 				return err
 			}
-			if err := w.closeAll(c.Context()); err != nil {
-				return err
-			}
-			return write(a.stdout, func(emit func(*picket.Features) error) error {
-				return w.Rows(c.Context(), func(f *picket.Features) error {
-					if extract.RoadOf(f.Source) != road || entity != "" && f.Entity.ID != entity || window != 0 && f.Seconds != int64(window/time.Second) {
-						return nil
-					}
-					return emit(f)
-				})
-			})
+			return write(a.stdout, rows)
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "csv", "csv, jsonl or parquet; with --describe: table or json")
 	c.Flags().StringVar(&detector, "detector", picket.DetectorTraffic, "whose rows: traffic, access or phishing")
-	c.Flags().StringVar(&entity, "entity", "", "only this address, name or principal")
+	c.Flags().StringVar(&q.Entity, "entity", "", "only this address, name or principal")
 	c.Flags().DurationVar(&window, "window", 0, "only this width: 1m, 10m, 1h or 24h (default: all)")
+	c.Flags().StringVar(&kind, "kind", "", "only entities of this kind: actor, victim, name or principal (default: all)")
+	c.Flags().StringSliceVar(&columns, "columns", nil, "only these features, in this order: what nobody asks for is not computed")
 	c.Flags().BoolVar(&describe, "describe", false, "list the features, not their values")
 	return c
+}
+
+// straight reads flows: nothing is written to a bucket on the way.
+func (w *workspace) straight(ctx context.Context, paths []string) (*pipeline.Straight, error) {
+	raws, total, err := w.app.toRead(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	bar := w.app.progress("reading", total)
+	done := make([]pipeline.Ingested, len(raws))
+	s, err := w.ReadStraight(ctx, raws, func(i int, in pipeline.Ingested) {
+		bar.Add(raws[i].Size)
+		done[i] = in
+	})
+	bar.Done()
+	if err != nil {
+		return nil, err
+	}
+	return s, w.app.reportIngested(done)
+}
+
+// fill reads names or logins into the workspace's bucket and closes over them.
+func (w *workspace) fill(ctx context.Context, paths []string) error {
+	if _, err := w.ingest(ctx, paths); err != nil {
+		return err
+	}
+	return w.closeAll(ctx)
+}
+
+// rows gives the rows of a road from the workspace's bucket.
+func (w *workspace) rows(ctx context.Context, road *extract.Road, q pipeline.Query, emit func(*picket.Features) error) error {
+	return w.Rows(ctx, func(f *picket.Features) error {
+		if extract.RoadOf(f.Source) != road || !q.Wants(f) {
+			return nil
+		}
+		if q.Columns != nil {
+			row := *f
+			row.Values = make([]float64, len(q.Columns))
+			for i, at := range q.Columns {
+				row.Values[i] = f.Values[at]
+			}
+			f = &row
+		}
+		return emit(f)
+	})
 }
 
 // describeFeatures prints the catalogue.

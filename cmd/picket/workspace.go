@@ -65,16 +65,9 @@ func (w *workspace) Close() {
 // was read of each. A file that cannot be read is reported and left out; only if
 // none could be read is that an error.
 func (w *workspace) ingest(ctx context.Context, paths []string) ([]pipeline.Ingested, error) {
-	raws, problems := w.app.raws(ctx, paths)
-	for _, p := range problems {
-		w.app.complain(p)
-	}
-	if len(raws) == 0 {
-		return nil, codedError{exitError, hint(errors.New("no file to read"), "name log files, folders that hold them, or s3://NAME/PREFIX")}
-	}
-	var total int64
-	for _, r := range raws {
-		total += r.Size
+	raws, total, err := w.app.toRead(ctx, paths)
+	if err != nil {
+		return nil, err
 	}
 	bar := w.app.progress("reading", total)
 	done := make([]pipeline.Ingested, len(raws))
@@ -95,7 +88,7 @@ func (w *workspace) ingest(ctx context.Context, paths []string) ([]pipeline.Inge
 			return err
 		})
 	}
-	err := group.Wait()
+	err = group.Wait()
 	bar.Done()
 	if err != nil {
 		return done, err
@@ -140,6 +133,22 @@ func ingestedLine(in pipeline.Ingested) string {
 		fmt.Fprintf(&b, "; %s", oneLine(in.Error))
 	}
 	return b.String()
+}
+
+// toRead lists what is below paths with its bytes together. What cannot be looked
+// at is reported and left out.
+func (a *app) toRead(ctx context.Context, paths []string) (raws []pipeline.Raw, total int64, err error) {
+	raws, problems := a.raws(ctx, paths)
+	for _, p := range problems {
+		a.complain(p)
+	}
+	for _, r := range raws {
+		total += r.Size
+	}
+	if len(raws) == 0 {
+		err = codedError{exitError, hint(errors.New("no file to read"), "name log files, folders that hold them, or s3://NAME/PREFIX")}
+	}
+	return raws, total, err
 }
 
 // raws lists the files below paths, and the objects below addresses in S3, in

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math"
 	"sync"
 
 	"picket"
@@ -81,18 +80,4 @@ func hashSchema(basis string, n int, column func(i int) (name string, version in
 		fmt.Fprintf(hash, "%s %d\n", name, version)
 	}
 	return picket.Schema{Names: names, Hash: hex.EncodeToString(hash.Sum(nil)[:8])}
-}
-
-// values computes the features of a closed window.
-func (w *window) values() []float64 {
-	values := make([]float64, len(Catalogue))
-	for i := range Catalogue {
-		f := &Catalogue[i]
-		if w.rest && f.State == fromShape {
-			values[i] = math.NaN()
-			continue
-		}
-		values[i] = f.of(w)
-	}
-	return values
 }

@@ -100,10 +100,14 @@ func (s *sorter) few(n int) bool {
 		return false
 	}
 	s.sortRows()
+	return fewFirsts(s.refs, n)
+}
+
+// fewFirsts reports whether sorted refs surely have no more than n first addresses.
+func fewFirsts(refs []ref, n int) bool {
 	count := 0
-	for i := range s.refs {
-		first := s.refs[i].first
-		if i == 0 || first&lastWord != 0 || first != s.refs[i-1].first {
+	for i := range refs {
+		if i == 0 || refs[i].first&lastWord != 0 || refs[i].first != refs[i-1].first {
 			count++
 		}
 	}
@@ -155,13 +159,62 @@ func (s *sorter) sortRows() {
 		s.refs[i] = s.order.head(s.rows.at(i))
 		s.refs[i].row = uint32(i)
 	}
-	slices.SortFunc(s.refs, func(a, b ref) int {
+	sortRefs(s.refs, func(a, b ref) int {
 		if c := a.compare(&b); c != 0 {
 			return c
 		}
 		return s.order.compare(s.rows.at(int(a.row)), s.rows.at(int(b.row)))
 	})
 	s.sorted = true
+}
+
+// fewRefs are sorted by comparing alone.
+const fewRefs = 256
+
+// sortRefs sorts by compare, of which the first word must be the first part: by the
+// bytes of that word in which refs differ, then what is equal there by comparing.
+func sortRefs(refs []ref, compare func(a, b ref) int) {
+	if len(refs) < fewRefs {
+		slices.SortFunc(refs, compare)
+		return
+	}
+	var differ uint64
+	for i := range refs {
+		differ |= refs[i].first ^ refs[0].first
+	}
+	from, to := refs, make([]ref, len(refs))
+	for shift := 0; shift < 64; shift += 8 {
+		if differ>>shift&0xff == 0 {
+			continue
+		}
+		var starts [256]uint32
+		for i := range from {
+			starts[from[i].first>>shift&0xff]++
+		}
+		var sum uint32
+		for i, n := range starts {
+			starts[i], sum = sum, sum+n
+		}
+		for i := range from {
+			at := &starts[from[i].first>>shift&0xff]
+			to[*at] = from[i]
+			*at++
+		}
+		from, to = to, from
+	}
+	if &from[0] != &refs[0] {
+		copy(refs, from)
+	}
+	for i := 0; i < len(refs); {
+		j := i + 1
+		for j < len(refs) && refs[j].first == refs[i].first {
+			j++
+		}
+		if j-i > 1 {
+			slices.SortFunc(refs[i:j], compare)
+		}
+		i = j
+	}
 }
 
 // compare orders by the words, and returns 0 where the rows must be asked: an

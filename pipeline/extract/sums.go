@@ -120,14 +120,16 @@ func amplifierPort(port uint16) bool {
 }
 
 // add counts what does not need whole conversations.
-func (s *sums) add(v *view) {
+func (s *sums) add(v *view, n needs) {
 	s.out.add(v.out, v.has)
 	s.in.add(v.in, v.has)
 	packets := &s.groupPackets[group(v.proto)]
 	*packets = add64(*packets, add64(v.out.packets, v.in.packets))
-	s.meanSquares.add(meanSquare(v.out))
-	s.meanSquares.add(meanSquare(v.in))
-	if v.out.bytes > 0 && v.peer.external() {
+	if n&needSizes != 0 {
+		s.meanSquares.add(meanSquare(v.out))
+		s.meanSquares.add(meanSquare(v.in))
+	}
+	if n&needExternal != 0 && v.out.bytes > 0 && v.peer.external() {
 		s.externalOut = add64(s.externalOut, v.out.bytes)
 	}
 	if v.has&picket.HasAction != 0 {
@@ -207,21 +209,21 @@ func (s *sums) countFlags(c *conversation) {
 }
 
 func (s *sums) countPort(c *conversation) {
-	tcp := c.proto == picket.ProtoTCP
-	for class, is := range [classes]bool{
-		classLogin: tcp && loginPort(c.servicePort),
-		classWeb:   webPort(c.servicePort),
-		classDNS:   c.servicePort == 53 || c.servicePort == 853,
-		classLow:   c.servicePort < 1024,
-	} {
-		if is {
-			s.class[class]++
-		}
+	port := c.servicePort
+	if port < 1024 {
+		s.class[classLow]++
 	}
-	if c.servicePort == 53 {
+	if webPort(port) {
+		s.class[classWeb]++
+	}
+	if port == 53 || port == 853 {
+		s.class[classDNS]++
+	}
+	if port == 53 {
 		s.dns.add(c.asked[1])
 	}
-	if tcp && loginPort(c.servicePort) {
+	if c.proto == picket.ProtoTCP && loginPort(port) {
+		s.class[classLogin]++
 		s.login.add(add64(c.asked[0], c.replied[0]), add64(c.asked[1], c.replied[1]))
 	}
 }

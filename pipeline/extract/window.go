@@ -21,6 +21,7 @@ type window struct {
 	elapsed int64 // seconds
 	open    bool
 	rest    bool // of the entities without a row of their own: sums alone
+	needs   needs
 
 	sums
 	shape
@@ -46,9 +47,14 @@ func (w *window) add(v *view) {
 		w.turn(v)
 	}
 	w.conversation.add(v)
-	w.sums.add(v)
-	if !w.rest {
+	w.sums.add(v, w.needs)
+	if w.rest {
+		return
+	}
+	if w.needs&needTime != 0 {
 		w.addTime(v)
+	}
+	if w.needs&needPeers != 0 {
 		w.peer.bytesOut = add64(w.peer.bytesOut, v.out.bytes)
 		w.peer.bytesIn = add64(w.peer.bytesIn, v.in.bytes)
 		w.target.bytesOut = add64(w.target.bytesOut, v.out.bytes)
@@ -59,7 +65,7 @@ func (w *window) add(v *view) {
 func (w *window) turn(v *view) {
 	c := &w.conversation
 	w.endConversation()
-	if !w.rest {
+	if !w.rest && w.needs&needPeers != 0 {
 		if c.peer != v.peer || c.servicePort != v.servicePort {
 			w.endTarget()
 		}
@@ -77,10 +83,12 @@ func (w *window) turn(v *view) {
 // close ends everything. The window is then only good for values and begin.
 func (w *window) close() {
 	w.endConversation()
-	if !w.rest {
+	if !w.rest && w.needs&needPeers != 0 {
 		w.endTarget()
 		w.endPeer()
 		w.endSubnet()
+	}
+	if !w.rest {
 		w.servicePort = w.services.entropy()
 		w.clientPort = w.clients.entropy()
 		w.peersPerPort = w.services.mostTargets()
@@ -139,6 +147,21 @@ func (w *window) endConversation() {
 	if w.rest {
 		return
 	}
+	if w.needs&needPeers != 0 {
+		w.countTarget(c)
+	}
+	if !c.hasPorts() {
+		return
+	}
+	if w.needs&needServices != 0 {
+		w.services.at(c.servicePort).flows++
+	}
+	if w.needs&needClients != 0 {
+		w.clients.at(c.clientPort).flows++
+	}
+}
+
+func (w *window) countTarget(c *conversation) {
 	w.target.flows++
 	w.target.asked.add(c.asked[1])
 	w.peer.flows++
@@ -146,11 +169,7 @@ func (w *window) endConversation() {
 	if c.proto == picket.ProtoTCP && loginPort(c.servicePort) {
 		w.target.logins++
 	}
-	if c.hasPorts() {
-		w.target.ported = true
-		w.services.at(c.servicePort).flows++
-		w.clients.at(c.clientPort).flows++
-	}
+	w.target.ported = w.target.ported || c.hasPorts()
 }
 
 // target is a peer's port of a service, or the entity's own, towards one peer.
@@ -188,9 +207,25 @@ func (w *window) endTarget() {
 	w.flowsPerTarget = max(w.flowsPerTarget, t.flows)
 	w.loginsPerTarget = max(w.loginsPerTarget, t.logins)
 	if t.ported {
-		w.services.at(w.conversation.servicePort).targets++
+		if w.needs&needServices != 0 {
+			w.services.at(w.conversation.servicePort).targets++
+		}
 		w.peer.ports++
 	}
+	if w.needs&needCompany != 0 {
+		w.endPair(t)
+	}
+	t.reset()
+}
+
+func (t *target) reset() {
+	t.active.reset()
+	t.starts.reset()
+	t.flows, t.logins, t.bytesOut, t.asked, t.ported = 0, 0, 0, sizes{}, false
+}
+
+// endPair tells the rhythm of a target.
+func (w *window) endPair(t *target) {
 	w.pairActive = max(w.pairActive, t.active.count())
 	r, regular := w.rhythmOf(t)
 	if regular {
@@ -206,7 +241,6 @@ func (w *window) endTarget() {
 			w.soleTarget.offer(t)
 		}
 	}
-	*t = target{}
 }
 
 // peer is the other side.
@@ -250,6 +284,10 @@ func (w *window) endPeer() {
 	w.peers.add(p.flows)
 	w.portsPerPeer = max(w.portsPerPeer, p.ports)
 	w.peerBytesOut = max(w.peerBytesOut, p.bytesOut)
+	if w.needs&needCompany == 0 {
+		*p = peer{}
+		return
+	}
 	if company := w.peerCompany(); company > 0 {
 		w.outsidePeers++
 		if w.topOutside.flows == 0 || p.bytesOut > w.topOutside.bytesOut {
@@ -395,6 +433,11 @@ func (m *minutes) add(minute int) {
 	}
 	m.low, m.end = min(m.low, i), max(m.end, i+1)
 	m.words[i] |= 1 << (minute % 64)
+}
+
+func (m *minutes) reset() {
+	clear(m.words[m.low:m.end])
+	m.low, m.end = 0, 0
 }
 
 func (m *minutes) count() uint64 {

@@ -21,6 +21,9 @@ type CloseOptions struct {
 
 	History *Part // of access: what was seen before the UTC day of From; see WriteAccessHistory
 
+	Kinds   []picket.Kind // whose windows to emit; nil is actors and victims
+	Columns []int         // of the catalogue, the values to compute in their order; nil is all. Only of flows
+
 	MaxEntities int     // 0 is DefaultMaxEntities, which alone fits the schema's hash
 	Brands      *Brands // names that must not be imitated; nil is DefaultBrands
 	MaxRows     int     // rows held in memory; 0 is DefaultMaxRows
@@ -47,6 +50,7 @@ func Windows(ctx context.Context, parts []Part, o CloseOptions, emit func(*picke
 	if err != nil {
 		return CloseStats{}, fmt.Errorf("close windows: %w", err)
 	}
+	c.sort()
 	defer c.release()
 	for _, hour := range byHour(parts, o) {
 		if err := c.hour(hour); err != nil {
@@ -83,9 +87,11 @@ type closer struct {
 	ctx    context.Context
 	emit   func(*picket.Features) error
 	duos   []duo
-	passes []*pass // of all duos
+	passes []*pass   // of all duos
+	sorted []*sorter // their rows, where they come of parts
 	stats  CloseStats
 	steps  int
+	projection
 }
 
 func newCloser(ctx context.Context, o CloseOptions, emit func(*picket.Features) error) (*closer, error) {
@@ -102,7 +108,7 @@ func newCloser(ctx context.Context, o CloseOptions, emit func(*picket.Features) 
 	if o.MaxRows <= 0 {
 		o.MaxRows = DefaultMaxRows
 	}
-	c := &closer{CloseOptions: o, ctx: ctx, emit: emit}
+	c := &closer{CloseOptions: o, ctx: ctx, emit: emit, projection: project(o.Columns)}
 	if c.Elapsed == nil {
 		c.Elapsed = c.covered
 	}
@@ -120,10 +126,16 @@ func newCloser(ctx context.Context, o CloseOptions, emit func(*picket.Features) 
 		c.duos = append(c.duos, d)
 		c.passes = append(c.passes, d[:]...)
 	}
-	for _, p := range c.passes {
-		p.rows = newSorter(byEntity(p.kind), max(1, o.MaxRows/len(c.passes)), o.TempDir)
-	}
 	return c, nil
+}
+
+// sort makes the passes ready for rows in any order.
+func (c *closer) sort() {
+	for _, p := range c.passes {
+		s := newSorter(byEntity(p.kind), max(1, c.MaxRows/len(c.passes)), c.TempDir)
+		p.rows = s
+		c.sorted = append(c.sorted, s)
+	}
 }
 
 // widths sorts widths into those up to an hour and those beyond.
@@ -151,8 +163,8 @@ func (c *closer) covered(start, seconds int64) int64 {
 }
 
 func (c *closer) release() {
-	for _, p := range c.passes {
-		p.rows.reset()
+	for _, s := range c.sorted {
+		s.reset()
 	}
 }
 
@@ -201,8 +213,8 @@ func (c *closer) take(rows []flow) error {
 	c.stats.Conversations++
 	for i := range rows {
 		c.stats.Rows++
-		for _, p := range c.passes {
-			if err := p.rows.add(&rows[i]); err != nil {
+		for _, s := range c.sorted {
+			if err := s.add(&rows[i]); err != nil {
 				return err
 			}
 		}
@@ -234,16 +246,29 @@ func (d duo) reach(hour int64) error {
 func (d duo) flush() error {
 	for i, p := range d {
 		var err error
-		if p.company, err = d[1-i].crowds(); err != nil {
-			return err
+		if p.wanted() && p.needs&needCompany != 0 {
+			if p.company, err = d[1-i].crowds(); err != nil {
+				return err
+			}
 		}
 	}
 	for _, p := range d {
+		if !p.wanted() {
+			p.rows.reset()
+			continue
+		}
 		if err := p.flush(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// entityRows are the rows of a span in the order of byEntity.
+type entityRows interface {
+	each() (stream, error) // from the start, each time
+	few(n int) bool        // whether they surely have no more than n entities
+	reset()
 }
 
 // pass computes the windows of one kind of entity, over spans that its widths
@@ -253,7 +278,7 @@ type pass struct {
 	kind   picket.Kind
 	span   int64
 	start  int64 // of the span at hand
-	rows   *sorter
+	rows   entityRows
 	frames []frame
 	slots  int
 
@@ -297,6 +322,9 @@ func sourceName(source uint8, interval uint16) string {
 	}
 	return fmt.Sprintf("%s/%d", sources[source], interval)
 }
+
+// wanted reports whether anybody asked for the pass's windows.
+func (p *pass) wanted() bool { return p.Kinds == nil || slices.Contains(p.Kinds, p.kind) }
 
 // slot returns the window of a frame that a time falls into.
 func (p *pass) slot(f *frame, at int64) int {
@@ -397,7 +425,7 @@ func (t *tally) open(windows []*window, f *frame, slot int, rest bool) *window {
 	if w := windows[slot]; !w.open {
 		start := t.start + int64(slot-f.slot)*f.seconds
 		w.begin(f, start, t.Elapsed(start, f.seconds), rest)
-		w.company = t.company
+		w.company, w.needs = t.company, t.needs
 	}
 	return windows[slot]
 }
@@ -440,6 +468,6 @@ func (t *tally) close(w *window, id string) error {
 		From:    max(w.start, t.From, t.First),
 		Elapsed: w.elapsed,
 		Flows:   w.flows,
-		Values:  w.values(),
+		Values:  t.values(w),
 	})
 }
