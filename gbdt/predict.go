@@ -80,9 +80,18 @@ func (m *Model) Predictions(x *Matrix, out []float32, threads int) error {
 // Explanations is Contributions for all rows of x.
 func (m *Model) Explanations(x *Matrix, out []float32, threads int) error {
 	width := m.classes * (m.features + 1)
-	return m.each(x, out, width, threads, func(lo, hi int, buf, out []float32) {
-		for i := lo; i < hi; i++ {
-			m.Contributions(x.Row(i, buf), out[(i-lo)*width:])
+	return m.each(x, out, width, threads, func(lo, hi int, _, out []float32) {
+		e := m.explainers.Get().(*explainer)
+		defer m.explainers.Put(e)
+		bufs := make([]float32, blockRows*x.cols)
+		for ; lo < hi; lo += blockRows {
+			n := min(blockRows, hi-lo)
+			rows := make([][]float32, n)
+			for i := range rows {
+				rows[i] = x.Row(lo+i, bufs[i*x.cols:][:x.cols])
+			}
+			e.explain(m, n, func(i int) []float32 { return rows[i] }, out[:n*width])
+			out = out[n*width:]
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package gbdt
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Contributions writes how much each column of row moved each margin from its
 // mean over the training rows: exact Shapley values of the trees (TreeSHAP), as
@@ -17,7 +20,8 @@ import "math"
 func (m *Model) Contributions(row, out []float32) {
 	e := m.explainers.Get().(*explainer)
 	defer m.explainers.Put(e)
-	e.explain(m, row[:m.features], out[:m.classes*(m.features+1)])
+	row = row[:m.features]
+	e.explain(m, 1, func(int) []float32 { return row }, out[:m.classes*(m.features+1)])
 }
 
 // quad is a number for each of four points of the rule.
@@ -46,30 +50,56 @@ func (p *points) factor(z float64) quad {
 // points are four points t of the rule: 1-t, 1/(1-t) and their weights.
 type points struct{ t, rest, inverseRest, weight quad }
 
+// way is what the walk over a tree multiplies by when it goes down the edge into a
+// node, where no edge above of the same column was missed. All of it follows from
+// the tree, so that no row divides: an edge that the row takes has the part z of the
+// training rows that pass it and all edges above that split its column.
+type way struct {
+	part float64 // of the training rows at the node's parent
+	// Taken: the column's factor over what it was above, and its slope, (1-z) over
+	// the factor, less the slope above.
+	take, takeSlope quad
+	// Missed: the factor is z(1-t), the slope -1/(1-t), less the slope above.
+	miss, missSlope quad
+	leaf            quad // weight times value, if the node is a leaf
+}
+
 // weigher is what explanations of a model have in common. It is made for the first.
 type weigher struct {
-	rule  []points
+	rules int       // how often four points
 	means []float64 // by class: base margin and means of all trees
-	depth int       // of the deepest tree
+	ways  [][]way   // by tree: of node id at point set k, ways[id*rules+k]
 }
 
 func newWeigher(m *Model) *weigher {
-	w := &weigher{means: make([]float64, m.classes)}
+	w := &weigher{means: make([]float64, m.classes), ways: make([][]way, len(m.trees))}
 	for k := range w.means {
 		w.means[k] = float64(m.base[k])
 	}
 	most := 1
 	for i := range m.trees {
 		t := &m.trees[i]
-		columns, depth := t.extent()
-		most, w.depth = max(most, columns), max(w.depth, depth)
+		most = max(most, t.columns())
 		w.means[t.class] += t.mean(0)
 	}
-	w.rule = gaussLegendre((most + 1) / 2)
+	rule := gaussLegendre((most + 1) / 2)
+	w.rules = len(rule)
+	for i := range m.trees {
+		w.ways[i] = newWays(&m.trees[i], rule)
+	}
 	return w
 }
 
-// edge is an edge that the row takes, and with it all above that split the same
+// wayfinder makes the ways of one tree for four points of the rule.
+type wayfinder struct {
+	points *points
+	tree   *tree
+	ways   []way // of the node with this id, every so many
+	every  int
+	above  map[int32]edge // by column: the last edge above that splits it
+}
+
+// edge is an edge that a row takes, and with it all above that split the same
 // column.
 type edge struct {
 	z       float64
@@ -77,119 +107,140 @@ type edge struct {
 	slope   quad // (1-z) over the factor
 }
 
-// explainer has the room that an explanation needs.
+func newWays(t *tree, rule []points) []way {
+	all := make([]way, len(t.nodes)*len(rule))
+	for k := range rule {
+		f := wayfinder{&rule[k], t, all[k:], len(rule), map[int32]edge{}}
+		f.walk(0)
+	}
+	return all
+}
+
+// walk makes the ways below node id.
+func (f *wayfinder) walk(id int32) {
+	n := &f.tree.nodes[id]
+	if n.leaf() {
+		f.ways[int(id)*f.every].leaf = f.points.weight.by(float64(n.value))
+		return
+	}
+	above, split := f.above[n.feature]
+	if !split {
+		above = edge{z: 1, inverse: quad{1, 1, 1, 1}}
+	}
+	for _, child := range [2]int32{n.left, n.right} {
+		var part float64 // none if there were no training rows
+		if n.cover > 0 {
+			part = float64(f.tree.nodes[child].cover) / float64(n.cover)
+		}
+		z := float64(above.z * part)
+		factor := f.points.factor(z)
+		here := edge{z: z, inverse: factor.inverse()}
+		here.slope = here.inverse.by(1 - z)
+		w := &f.ways[int(child)*f.every]
+		w.part = part
+		w.take, w.takeSlope = factor.times(above.inverse), here.slope.plus(above.slope.by(-1))
+		w.miss, w.missSlope = f.points.rest.times(above.inverse).by(z), f.points.inverseRest.plus(above.slope).by(-1)
+		f.above[n.feature] = here
+		f.walk(child)
+	}
+	if f.above[n.feature] = above; !split {
+		delete(f.above, n.feature)
+	}
+}
+
+// explainer has the room that explanations need.
 type explainer struct {
 	*weigher
-	sums  []float64 // contributions by class and column, as they grow
-	edges []edge    // by depth; the first is of a column that is not above
-	last  []int32   // by column: the last edge above, or stray
+	sums   []float64 // contributions by row, class and column, as they grow
+	missed []bool    // by column: an edge above was missed, so that the leaves below say nothing more of it
 
 	// at hand
-	points *points
-	tree   *tree
-	row    []float32
-	phi    []float64 // of the tree's class
+	tree *tree
+	ways []way
+	row  []float32
+	phi  []float64 // of the row and the tree's class
 }
-
-// stray says that the row has not taken an edge above of the column: the factor is
-// z(1-t), and the leaves below say nothing more of the column.
-const stray = -1
 
 func newExplainer(m *Model, w *weigher) *explainer {
-	e := &explainer{weigher: w, sums: make([]float64, m.classes*m.features),
-		last: make([]int32, m.features), edges: make([]edge, w.depth+1)}
-	e.edges[0] = edge{z: 1, inverse: quad{1, 1, 1, 1}}
-	return e
+	return &explainer{weigher: w, missed: make([]bool, m.features)}
 }
 
-func (e *explainer) explain(m *Model, row, out []float32) {
+// explain explains n rows, each tree for all of them in turn: its ways stay in the
+// cache.
+func (e *explainer) explain(m *Model, n int, row func(i int) []float32, out []float32) {
+	width := m.classes * m.features
+	e.sums = slices.Grow(e.sums[:0], n*width)[:n*width]
 	clear(e.sums)
-	e.row = row
-	for i := range m.trees {
-		e.tree = &m.trees[i]
-		e.phi = e.sums[e.tree.class*m.features:][:m.features]
-		for k := range e.rule {
-			e.points = &e.rule[k]
-			e.walk(&e.tree.nodes[0], 1, quad{1, 1, 1, 1})
+	for t := range m.trees {
+		e.tree = &m.trees[t]
+		for i := range n {
+			e.row, e.phi = row(i), e.sums[i*width+e.tree.class*m.features:][:m.features]
+			for k := range e.rules {
+				e.ways = e.weigher.ways[t][k:]
+				e.walk(0, &quad{1, 1, 1, 1})
+			}
 		}
 	}
-	for k := range m.classes {
+	for k := range n * m.classes {
 		to := out[k*(m.features+1):]
 		for f, x := range e.sums[k*m.features : (k+1)*m.features] {
 			to[f] = float32(x)
 		}
-		to[m.features] = float32(e.means[k])
+		to[m.features] = float32(e.means[k%m.classes])
 	}
 }
 
-// walk adds the contributions below node n, where the product of the factors above
+// walk adds the contributions below node id, where the product of the factors above
 // is given, and returns the sum over the leaves below of product, weight and value.
-// The children are at depth.
-func (e *explainer) walk(n *node, depth int, product quad) quad {
+func (e *explainer) walk(id int32, product *quad) quad {
+	n := &e.tree.nodes[id]
 	if n.leaf() {
-		return e.points.weight.times(product).by(float64(n.value))
+		return e.way(id).leaf.times(*product)
 	}
-	old := e.last[n.feature]
-	left, right := &e.tree.nodes[n.left], &e.tree.nodes[n.right]
-	var partLeft, partRight float64 // of the training rows; none if there were none
-	if n.cover > 0 {
-		partLeft, partRight = float64(left.cover)/float64(n.cover), float64(right.cover)/float64(n.cover)
+	f := n.feature
+	if e.missed[f] {
+		left, right := product.by(e.way(n.left).part), product.by(e.way(n.right).part)
+		sum := e.walk(n.left, &left)
+		return sum.plus(e.walk(n.right, &right))
 	}
-	if old == stray {
-		sum := e.walk(left, depth+1, product.by(partLeft))
-		return sum.plus(e.walk(right, depth+1, product.by(partRight)))
-	}
-	if e.tree.next(n, e.row[n.feature]) == n.right {
-		left, right, partLeft, partRight = right, left, partRight, partLeft
-	}
-	sum := e.take(n, left, depth, old, partLeft, product).plus(e.miss(n, right, depth, old, partRight, product))
-	e.last[n.feature] = old
-	return sum
+	taken := e.tree.next(n, e.row[f])
+	way := e.way(taken)
+	down := product.times(way.take)
+	sum := e.walk(taken, &down)
+	moved := sum.dot(way.takeSlope)
+
+	missed := n.left + n.right - taken
+	way = e.way(missed)
+	down = product.times(way.miss)
+	e.missed[f] = true
+	rest := e.walk(missed, &down)
+	e.missed[f] = false
+	e.phi[f] += moved + rest.dot(way.missSlope)
+	return sum.plus(rest)
 }
 
-// take goes down the edge that the row takes. The sum of the leaves below times
-// (1-z) over the factor is the column's contribution, less the same of the edge
-// above of that column, whose sum has these leaves too.
-func (e *explainer) take(n, child *node, depth int, old int32, part float64, product quad) quad {
-	above, here := &e.edges[old], &e.edges[depth]
-	z := float64(above.z * part)
-	factor := e.points.factor(z)
-	here.z, here.inverse = z, factor.inverse()
-	here.slope = here.inverse.by(1 - z)
-	e.last[n.feature] = int32(depth)
-	sum := e.walk(child, depth+1, product.times(factor).times(above.inverse))
-	e.phi[n.feature] += sum.dot(here.slope) - sum.dot(above.slope)
-	return sum
-}
+// way returns the way into node id.
+func (e *explainer) way(id int32) *way { return &e.ways[int(id)*e.rules] }
 
-// miss goes down the other edge: the factor is z(1-t), the slope -1/(1-t).
-func (e *explainer) miss(n, child *node, depth int, old int32, part float64, product quad) quad {
-	above := &e.edges[old]
-	e.last[n.feature] = stray
-	sum := e.walk(child, depth+1, product.times(e.points.rest).times(above.inverse).by(above.z*part))
-	e.phi[n.feature] -= sum.dot(e.points.inverseRest) + sum.dot(above.slope)
-	return sum
-}
-
-// extent returns the most distinct columns and the most nodes above any leaf.
-func (t *tree) extent() (columns, depth int) {
-	above := map[int32]int{}
-	var walk func(id int32, d int)
-	walk = func(id int32, d int) {
-		columns, depth = max(columns, len(above)), max(depth, d)
+// columns returns the most distinct columns above any leaf.
+func (t *tree) columns() int {
+	most, above := 0, map[int32]int{}
+	var walk func(id int32)
+	walk = func(id int32) {
+		most = max(most, len(above))
 		n := &t.nodes[id]
 		if n.leaf() {
 			return
 		}
 		above[n.feature]++
-		walk(n.left, d+1)
-		walk(n.right, d+1)
+		walk(n.left)
+		walk(n.right)
 		if above[n.feature]--; above[n.feature] == 0 {
 			delete(above, n.feature)
 		}
 	}
-	walk(0, 0)
-	return columns, depth
+	walk(0)
+	return most
 }
 
 // mean returns the mean of the leaves below node id, weighted by cover.
