@@ -39,5 +39,6 @@
 // made: any number of goroutines may share it.
 //
 // Except for an instruction on amd64 that fetches memory ahead and changes no
-// result, all of this is plain Go.
+// result, all of this is Go; scoring many rows reads two arrays without checks of
+// bounds, which the model's own checks make superfluous.
 package gbdt

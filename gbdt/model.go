@@ -94,7 +94,7 @@ func (m *Model) clone() *Model {
 // finish makes the model ready to predict.
 func (m *Model) finish() *Model {
 	m.forest = newForest(m.trees)
-	m.slots = &sync.Pool{New: func() any { s := make([]float32, 2*m.features); return &s }}
+	m.slots = &sync.Pool{New: func() any { s := make([]uint32, 2*m.features); return &s }}
 	weigher := sync.OnceValue(func() *weigher { return newWeigher(m) })
 	m.explainers = &sync.Pool{New: func() any { return newExplainer(m, weigher()) }}
 	return m

@@ -237,3 +237,11 @@ func (s *gradients) at(i int) gradient {
 	}
 	return gradient{(p - y) * w, w}
 }
+
+// bit is 1 if b is; in this form the compiler does not branch.
+func bit(b bool) uint {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -18,7 +18,7 @@ func (m *Model) Add(row, out []float32) {
 		m.add(row, out, 0, len(m.trees))
 		return
 	}
-	slots := m.slots.Get().(*[]float32)
+	slots := m.slots.Get().(*[]uint32)
 	expand(row, *slots)
 	m.forest.add(*slots, out)
 	m.slots.Put(slots)
@@ -116,7 +116,7 @@ func (m *Model) each(x *Matrix, out []float32, width, threads int, f func(lo, hi
 
 // block computes the margins of rows lo to hi a block at a time.
 func (m *Model) block(x *Matrix, lo, hi int, buf, out []float32) {
-	slots := make([]float32, 2*m.features*blockRows)
+	slots := make([]uint32, 2*m.features*blockRows)
 	for ; lo < hi; lo += blockRows {
 		n := min(blockRows, hi-lo)
 		for r := range n {
