@@ -53,7 +53,7 @@ func (g *grower) search(l *leaf, bl *block, mask []bool) split {
 	s := newScanner(&g.values, g.p, g.b, l.total, g.scale, l.limits)
 	for k, f := range bl.columns {
 		if mask == nil || mask[f] {
-			s.column(f, (*[256]cell)(l.hist.column(bl, k)))
+			s.column(f, (*[256]cell)(l.hist.column(bl, k)), bl.start != nil)
 		}
 	}
 	return s.best

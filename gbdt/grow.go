@@ -40,6 +40,7 @@ type grower struct {
 	columns  sampler
 	segments []segment
 	grad     gradients
+	kept     []gradient     // of the round, by row; nil if there are more than keptRows
 	exact    []wideGradient // with FullPrecision
 	scale    scale
 	tree     *tree
@@ -49,8 +50,12 @@ type grower struct {
 	tiles       []*tile
 	sparseTiles []*sparseTile
 	spare       [][]entry
-	gradients   [][]gradient // of a segment
+	gradients   [][]gradient // of a segment, where none are kept
 }
+
+// keptRows is how many rows' gradients are kept for the round, 8 MiB of them; of more
+// rows they are computed each time they are wanted.
+const keptRows = 1 << 20
 
 func newGrower(p *Params, b *binned, d *TrainData) *grower {
 	g := &grower{p: p, b: b, threads: p.threads(), values: newValuer(p)}
@@ -62,7 +67,12 @@ func newGrower(p *Params, b *binned, d *TrainData) *grower {
 		g.tiles = append(g.tiles, new(tile))
 		g.sparseTiles = append(g.sparseTiles, new(sparseTile))
 		g.spare = append(g.spare, make([]entry, min(segmentRows, b.rows)))
-		g.gradients = append(g.gradients, make([]gradient, min(segmentRows, b.rows)))
+		if b.rows > keptRows {
+			g.gradients = append(g.gradients, make([]gradient, segmentRows))
+		}
+	}
+	if b.rows <= keptRows {
+		g.kept = make([]gradient, b.rows)
 	}
 	if p.FullPrecision {
 		g.exact = make([]wideGradient, b.rows)
@@ -106,8 +116,12 @@ const batchRows = 1 << 10
 // batches calls f with the gradients of segment k, a batch at a time, and their
 // first row.
 func (g *grower) batches(k int, f func(row int, gradients []gradient)) {
-	var buf [batchRows]gradient
 	lo, hi := g.span(k)
+	if g.kept != nil {
+		f(lo, g.kept[lo:hi])
+		return
+	}
+	var buf [batchRows]gradient
 	for ; lo < hi; lo += batchRows {
 		batch := buf[:min(batchRows, hi-lo)]
 		g.grad.fill(lo, batch)
@@ -126,6 +140,9 @@ func (g *grower) setScale() {
 	type bits struct{ g, h uint32 } // floats from 0 on are ordered as their bits are
 	top := make([]bits, len(g.segments))
 	parallel(len(g.segments), g.threads, func(_, k int) {
+		if lo, hi := g.span(k); g.kept != nil {
+			g.grad.fill(lo, g.kept[lo:hi])
+		}
 		g.batches(k, func(_ int, gradients []gradient) {
 			t := top[k]
 			for _, x := range gradients {
@@ -294,8 +311,7 @@ func (g *grower) setLeaves() {
 	sums := make([]sum, len(g.segments)*len(nodes))
 	parallel(len(g.segments), g.threads, func(worker, k int) {
 		lo, hi := g.span(k)
-		gradients := g.gradients[worker][:hi-lo]
-		g.grad.fill(lo, gradients)
+		gradients := g.roundGradients(worker, lo, hi)
 		for id := range nodes {
 			if !nodes[id].leaf() {
 				continue
@@ -327,6 +343,16 @@ func (g *grower) setLeaves() {
 			n.value = float32(float64(w * g.p.Eta))
 		}
 	}
+}
+
+// roundGradients returns the gradients of the rows from lo to hi.
+func (g *grower) roundGradients(worker, lo, hi int) []gradient {
+	if g.kept != nil {
+		return g.kept[lo:hi]
+	}
+	all := g.gradients[worker][:hi-lo]
+	g.grad.fill(lo, all)
+	return all
 }
 
 // update adds the tree's values to the margins of its class.

@@ -81,8 +81,31 @@ func (s *scanner) floats(c cell) (g, h float64) {
 	return float64(float64(c.g) * s.unitG), float64(float64(c.h) * s.unitH)
 }
 
-// column looks through the splits of column f, whose cells are given.
-func (s *scanner) column(f int, cells *[256]cell) {
+// order is bins in ascending order: all, or those with something in them.
+type order [256]uint8
+
+var allBins = func() (all order) {
+	for i := range all {
+		all[i] = uint8(i)
+	}
+	return all
+}()
+
+// filled writes the bins that are not empty among the first n cells, and returns
+// them. It does not branch on the cells.
+func (o *order) filled(cells *[256]cell, n int) []uint8 {
+	k := 0
+	for i := range cells[:n] {
+		o[uint8(k)] = uint8(i)
+		k += int(bit(cells[i].g|cells[i].h != 0))
+	}
+	return o[:k]
+}
+
+// column looks through the splits of column f, whose cells are given. Of a column
+// that is sparse most cells are empty, and a split after an empty cell is the one
+// before it.
+func (s *scanner) column(f int, cells *[256]cell, sparse bool) {
 	bins := s.b.bins(f)
 	var missing cell
 	if s.b.missing[f] {
@@ -94,19 +117,24 @@ func (s *scanner) column(f int, cells *[256]cell) {
 		s.categories(f, cells, missing)
 		return
 	}
-	s.sweep(f, cells[:bins], split{column: f})
+	worth := allBins[:bins]
+	if sparse {
+		var room order
+		worth = room.filled(cells, bins)
+	}
+	s.sweep(cells, worth, split{column: f})
 	if missing.h > 0 {
-		s.sweep(f, cells[:bins], split{column: f, defaultLeft: true, left: missing})
+		s.sweep(cells, worth, split{column: f, defaultLeft: true, left: missing})
 	}
 }
 
-// sweep moves bin after bin of column f to the left side of x and notes the best
+// sweep moves bin after bin of a column to the left side of x and notes the best
 // split. It is gain, written out, for all but the rare parameters: a fifth of the
 // training of 100,000 rows.
-func (s *scanner) sweep(f int, cells []cell, x split) {
+func (s *scanner) sweep(cells *[256]cell, bins []uint8, x split) {
 	if !s.plain {
-		for x.bin = range cells {
-			x.left = x.left.plus(cells[x.bin])
+		for _, i := range bins {
+			x.bin, x.left = int(i), x.left.plus(cells[i])
 			s.consider(x)
 		}
 		return
@@ -114,9 +142,9 @@ func (s *scanner) sweep(f int, cells []cell, x split) {
 	left, total := x.left, s.total
 	least := max(s.minChild, math.SmallestNonzeroFloat64)
 	found, best := -1, s.best.gain+s.parent
-	for i, c := range cells {
-		left.g += c.g
-		left.h += c.h
+	for _, i := range bins {
+		left.g += cells[i].g
+		left.h += cells[i].h
 		hl, hr := float64(float64(left.h)*s.unitH), float64(float64(total.h-left.h)*s.unitH)
 		if hl < least {
 			continue
@@ -126,7 +154,7 @@ func (s *scanner) sweep(f int, cells []cell, x split) {
 		}
 		gl, gr := float64(float64(left.g)*s.unitG), float64(float64(total.g-left.g)*s.unitG)
 		if score := float64(gl*gl)/(hl+s.lambda) + float64(gr*gr)/(hr+s.lambda); score > best {
-			found, best, x.left = i, score, left
+			found, best, x.left = int(i), score, left
 		}
 	}
 	if found >= 0 {
