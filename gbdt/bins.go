@@ -3,6 +3,7 @@ package gbdt
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // binned is the data as training reads it: one byte a value, twice. Blocks hold
@@ -22,11 +23,14 @@ func (b *binned) bins(f int) int { return len(b.cuts[f]) + 1 }
 // newBinned lays out rows × columns of bins with no values yet.
 func newBinned(rows int, columns []column, maxBin int) *binned {
 	b := &binned{rows: rows, cols: len(columns)}
+	var spare []weighted
 	for i := range columns {
 		c := &columns[i]
+		spare = slices.Grow(spare[:0], len(c.sample))[:len(c.sample)]
 		b.missing = append(b.missing, c.present < rows)
 		b.categorical = append(b.categorical, c.categorical)
-		b.cuts = append(b.cuts, c.cuts(rows, maxBin, uint64(i)))
+		b.cuts = append(b.cuts, c.cuts(rows, maxBin, uint64(i), spare))
+		c.sample = nil // its memory is wanted for bins
 		b.columns = append(b.columns, make([]uint8, rows))
 	}
 	b.blocks = newBlocks(rows, columns)

@@ -74,9 +74,9 @@ func (c *column) add(x, weight float32, sampled bool) error {
 
 // cuts returns the lower bounds of all bins but the first, ascending, so that bin
 // b holds cuts[b-1] <= x < cuts[b]. There are at most maxBin bins, missing included
-// if not all rows have a value.
-// Seed tells columns apart.
-func (c *column) cuts(rows, maxBin int, seed uint64) []float32 {
+// if not all rows have a value. Seed tells columns apart; spare is room for as many
+// values as the sample has.
+func (c *column) cuts(rows, maxBin int, seed uint64, spare []weighted) []float32 {
 	if c.present < rows {
 		maxBin = min(maxBin, missingBin)
 	}
@@ -91,7 +91,7 @@ func (c *column) cuts(rows, maxBin int, seed uint64) []float32 {
 		slices.Sort(keys)
 		return floats(keys, 1)
 	}
-	return floats(quantiles(c.sample, maxBin, seed), 0)
+	return floats(quantiles(sortKeys(c.sample, spare), maxBin, seed), 0)
 }
 
 // categoryCuts returns 1, 2, ... to the greatest category: bin b is category b.
@@ -114,7 +114,7 @@ func floats(keys []uint32, from int) []float32 {
 	return out
 }
 
-// quantiles returns the keys that start each bin but the first when the sample is
+// quantiles returns the keys that start each bin but the first when a sorted sample is
 // cut into at most n bins of about equal weight. A value heavier than a bin gets
 // one of its own, and what is left is shared among the bins that are left.
 //
@@ -124,7 +124,6 @@ func floats(keys []uint32, from int) []float32 {
 // XGBoost's, whose approximate quantiles are uneven too; the trees were otherwise
 // the same split for split. Why was not found.
 func quantiles(sample []weighted, n int, seed uint64) []uint32 {
-	sortKeys(sample)
 	var total, sum, next float64
 	for _, s := range sample {
 		total += float64(s.weight)
@@ -147,9 +146,8 @@ func quantiles(sample []weighted, n int, seed uint64) []uint32 {
 	return cuts
 }
 
-// sortKeys sorts by key: a radix sort, eight bits at a time.
-func sortKeys(s []weighted) {
-	other := make([]weighted, len(s))
+// sortKeys sorts by key: a radix sort, eight bits at a time. Both slices are used.
+func sortKeys(s, other []weighted) []weighted {
 	for shift := 0; shift < 32; shift += 8 {
 		var count [256]int
 		for _, w := range s {
@@ -166,4 +164,5 @@ func sortKeys(s []weighted) {
 		}
 		s, other = other, s
 	}
+	return s // after an even number of turns the first one
 }
