@@ -36,6 +36,10 @@ var mayImport = map[string][]string{
 	"aws/template":     {},
 	"aws/sagemaker":    {".", "gbdt", "pipeline", "pipeline/train", "store", "telemetry", "aws/s3"},
 	"cmd/picket":       {"*"},
+
+	"telemetry/prometheus": {"telemetry"},
+	"aws/lambda":           {".", "pipeline", "store", "telemetry", "server", "aws/s3", "aws/sagemaker"},
+	"cmd/bootstrap":        {"aws/lambda"},
 }
 
 // stdlibOnly packages have no dependency beyond the standard library.

@@ -91,7 +91,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 // flag counts and logs one event of a finding.
 func (p *Pipeline) flag(f *picket.Finding) {
 	p.deps.Metrics.Out("triage", 1)
-	p.deps.Metrics.Finding(f.Class, f.Severity.String())
+	p.deps.Metrics.Finding(f.Class, f.Severity.String(), f.Confidence)
 	p.deps.Log.Info("threat flagged", "stage", "triage", "uid", f.UID, "class", f.Class, "status", f.Status,
 		"confidence", f.Confidence, "entity_kind", f.Entity.Kind, "entity", f.Entity.ID)
 }

@@ -21,14 +21,14 @@ func TestDrift(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	f := func(b store.Bucket, from, to int64) (map[picket.BoosterID]train.DriftReport, *telemetry.Metrics) {
+	f := func(b store.Bucket, from, to int64) (map[picket.BoosterID]train.DriftReport, []telemetry.Sample) {
 		t.Helper()
 		p := pipelineOver(t, b)
 		reports, err := p.Drift(ctx, r.pkg, from, to)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return reports, p.deps.Metrics
+		return reports, samples(p)
 	}
 	id := picket.BoosterID{Detector: picket.DetectorTraffic, Kind: picket.KindActor, Seconds: picket.Minute}
 	day := nine.Truncate(24 * time.Hour).Unix()
@@ -36,7 +36,7 @@ func TestDrift(t *testing.T) {
 	if same[id].Rows < 1000 {
 		t.Fatalf("%+v", same)
 	}
-	gauge := telemetry.Sum(metrics.Samples(), "picket_drift_psi", "booster", id.String(), "feature", "score")
+	gauge := telemetry.Sum(metrics, "picket_drift_psi", "booster", id.String(), "feature", "score")
 	if gauge != same[id].Score.PSI {
 		t.Errorf("the gauge of the score is at %v, the report says %v", gauge, same[id].Score.PSI)
 	}
@@ -107,7 +107,7 @@ func TestLag(t *testing.T) {
 	l := watched(p)
 	f := func(want time.Duration) {
 		t.Helper()
-		if got := telemetry.Sum(p.deps.Metrics.Samples(), "picket_lag_seconds", "source", picket.SourceVPC); got != want.Seconds() {
+		if got := telemetry.Sum(samples(p), "picket_lag_seconds", "source", picket.SourceVPC); got != want.Seconds() {
 			t.Errorf("lag of %v s, want %v", got, want)
 		}
 	}

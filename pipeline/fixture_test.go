@@ -18,6 +18,8 @@ import (
 	"picket/pipeline/extract"
 	"picket/pipeline/triage"
 	"picket/store"
+	"picket/telemetry"
+	"picket/telemetry/prometheus"
 )
 
 // nine is the hour in which the small logs of these tests begin.
@@ -60,7 +62,7 @@ func rawText(key string, modified time.Time, lines ...string) Raw {
 // pipelineOver returns a pipeline over a bucket, whose clock stands at noon.
 func pipelineOver(t testing.TB, b store.Bucket) *Pipeline {
 	t.Helper()
-	return New(Default(), Deps{Bucket: b, Now: func() time.Time { return nine.Add(3 * time.Hour) }, TempDir: t.TempDir()})
+	return New(Default(), Deps{Bucket: b, Metrics: prometheus.New(), Now: func() time.Time { return nine.Add(3 * time.Hour) }, TempDir: t.TempDir()})
 }
 
 // walker stands in for a trained model: an actor that touches 40 ports of one
@@ -234,3 +236,6 @@ func rowText(f *picket.Features) string {
 	}
 	return b.String()
 }
+
+// samples returns what a pipeline of pipelineOver has counted.
+func samples(p *Pipeline) []telemetry.Sample { return p.deps.Metrics.(*prometheus.Metrics).Samples() }

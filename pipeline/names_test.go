@@ -17,7 +17,6 @@ import (
 	"picket/pipeline/train"
 	"picket/pipeline/triage"
 	"picket/store"
-	"picket/telemetry"
 )
 
 // excerpt is some thousand names of the public lists, split and with what is made
@@ -177,7 +176,7 @@ func TestNamesToFindings(t *testing.T) {
 	}
 	write(cfg.Brands, "acmeworks acmeworks.com\n")
 	bucket := store.NewMemory(nil)
-	p := New(cfg, Deps{Bucket: bucket, Metrics: telemetry.New(), Now: func() time.Time { return time.Unix(1_709_300_000, 0) }})
+	p := New(cfg, Deps{Bucket: bucket, Now: func() time.Time { return time.Unix(1_709_300_000, 0) }})
 	take := func(key, body string) {
 		t.Helper()
 		in, err := p.Ingest(ctx, Raw{Key: key, Modified: time.Unix(1_709_290_000, 0), Size: int64(len(body)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }})

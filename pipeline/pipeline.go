@@ -26,7 +26,7 @@ import (
 type Deps struct {
 	Bucket  store.Bucket
 	Log     *slog.Logger
-	Metrics *telemetry.Metrics
+	Metrics telemetry.Metrics
 	Now     func() time.Time // the clock; never read elsewhere
 	TempDir string           // spilled runs go here; "" is the system's
 	Version string           // of the program, for findings
@@ -52,7 +52,7 @@ func New(cfg Config, deps Deps) *Pipeline {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	if deps.Metrics == nil {
-		deps.Metrics = telemetry.New()
+		deps.Metrics = telemetry.Nothing{}
 	}
 	return &Pipeline{cfg: cfg, deps: deps}
 }

@@ -27,13 +27,13 @@ type Scorer interface {
 // EndpointOptions are what the environment of a container says; the zero value
 // is right on a laptop.
 type EndpointOptions struct {
-	Name     string             // of the endpoint, for /endpoints/NAME/invocations; "" is any
-	Default  picket.BoosterID   // for requests that name none; needed where a package has several
-	Batch    bool               // batch transform: one score a line, not all on one
-	Accept   string             // media type where the request names none; "" is text/csv
-	MaxBytes int64              // largest body; 0 is 6 MiB
-	Output   []string           // keys of a prediction in JSON; none is all
-	Metrics  *telemetry.Metrics // may be nil
+	Name     string            // of the endpoint, for /endpoints/NAME/invocations; "" is any
+	Default  picket.BoosterID  // for requests that name none; needed where a package has several
+	Batch    bool              // batch transform: one score a line, not all on one
+	Accept   string            // media type where the request names none; "" is text/csv
+	MaxBytes int64             // largest body; 0 is 6 MiB
+	Output   []string          // keys of a prediction in JSON; none is all
+	Metrics  telemetry.Metrics // may be nil
 }
 
 // maxBytes is SageMaker's limit for a body.

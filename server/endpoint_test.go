@@ -19,6 +19,7 @@ import (
 	"picket"
 	"picket/server"
 	"picket/telemetry"
+	"picket/telemetry/prometheus"
 )
 
 // arithmetic is a model whose answers can be told from its rows: p is the first
@@ -291,7 +292,7 @@ func TestUse(t *testing.T) {
 }
 
 func TestInvocationsAreCounted(t *testing.T) {
-	m := telemetry.New()
+	m := prometheus.New()
 	h := endpoint(t, server.EndpointOptions{Metrics: m}, model(actor))
 	call(h, "/invocations", "0,1\n0,1\n0,1")
 	call(h, "/invocations", "0")
@@ -348,7 +349,7 @@ func BenchmarkInvocations(b *testing.B) {
 	const width = 60
 	m := model(actor)
 	m.Boosters[0].Schema.Names = make([]string, width)
-	h := endpoint(b, server.EndpointOptions{Metrics: telemetry.New()}, m)
+	h := endpoint(b, server.EndpointOptions{Metrics: prometheus.New()}, m)
 	row := "0.123456" + strings.Repeat(",1234.5678", width-1) + "\n"
 	for _, rows := range []int{1, 100} {
 		body := []byte(strings.Repeat(row, rows))

@@ -41,12 +41,19 @@ type Table struct {
 	Rows    [][]string
 }
 
+// Counters are what the status page shows of them, and what Prometheus scrapes.
+type Counters interface {
+	telemetry.Metrics
+	Samples() []telemetry.Sample
+	Handler() http.Handler
+}
+
 // StatusOptions are what the status page shows.
 type StatusOptions struct {
 	Version string
 	Build   map[string]string // more facts for /version; may be nil
 	Source  Source
-	Metrics *telemetry.Metrics
+	Metrics Counters
 	Model   func() *picket.Model // the live one, nil where there is none
 	Cut     func() string        // where the threshold is from, in words, "" where it is not known yet; may be nil
 	Ready   func() error         // why not, nil when all is well; may be nil

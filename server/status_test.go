@@ -22,7 +22,7 @@ import (
 
 	"picket"
 	"picket/server"
-	"picket/telemetry"
+	"picket/telemetry/prometheus"
 )
 
 // memory is findings as a bucket would have them.
@@ -77,8 +77,8 @@ func example() picket.Finding {
 	}
 }
 
-func metrics() *telemetry.Metrics {
-	m := telemetry.New()
+func metrics() *prometheus.Metrics {
+	m := prometheus.New()
 	m.In("decode", 1234567)
 	m.Out("decode", 1234000)
 	m.Dropped("decode", "bad time", 567)

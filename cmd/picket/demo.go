@@ -24,7 +24,6 @@ import (
 	"picket/server"
 	"picket/simulate"
 	"picket/store"
-	"picket/telemetry"
 )
 
 // excerpts are real logs, dropped among the new ones; see demo/README.md.
@@ -188,7 +187,7 @@ func (d *demo) open() error {
 		return err
 	}
 	d.bucket = bucket
-	d.pipeline = pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: bucket, Metrics: telemetry.New(), Now: time.Now, TempDir: filepath.Join(folder, ".picket")})
+	d.pipeline = pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: bucket, Now: time.Now, TempDir: filepath.Join(folder, ".picket")})
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"picket"
 	"picket/pipeline/infer"
 	"picket/server"
-	"picket/telemetry"
+	"picket/telemetry/prometheus"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -37,7 +37,8 @@ booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
 			if err != nil {
 				return err
 			}
-			options.Metrics = telemetry.New()
+			metrics := prometheus.New()
+			options.Metrics = metrics
 			endpoint, err := server.NewEndpoint(options)
 			if err != nil {
 				return err
@@ -47,7 +48,7 @@ booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
 			}
 			mux := http.NewServeMux()
 			endpoint.Register(mux)
-			mux.Handle("GET /metrics", options.Metrics.Handler())
+			mux.Handle("GET /metrics", metrics.Handler())
 			return a.listenAndServe(c.Context(), cmp.Or(listen, s.Listen), remote, mux, "endpoint")
 		},
 	}

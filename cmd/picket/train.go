@@ -18,7 +18,6 @@ import (
 	"picket"
 	"picket/pipeline"
 	"picket/pipeline/train"
-	"picket/telemetry"
 )
 
 // trainFlags are what "picket train" is told.
@@ -230,7 +229,7 @@ func (a *app) writeDataset(ctx context.Context, set *picket.Dataset, folder stri
 	for i := range set.Examples {
 		counts.ByClass[set.Examples[i].Class]++
 	}
-	p := pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: bucket, Metrics: telemetry.New(), Now: time.Now, TempDir: os.TempDir()})
+	p := pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: bucket, Now: time.Now, TempDir: os.TempDir()})
 	snapshot, err := p.PutDataset(ctx, []*picket.Dataset{set}, counts, "by groups of identical rows; test rows of --test, where there is one")
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"picket/server"
 	"picket/store"
 	"picket/telemetry"
+	"picket/telemetry/prometheus"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -73,7 +74,7 @@ type up struct {
 	app      *app
 	settings settings
 	log      *slog.Logger
-	metrics  *telemetry.Metrics
+	metrics  *prometheus.Metrics
 	bucket   store.Bucket
 	folder   string // of a bucket on disk; "" for one in S3
 	live     *pipeline.Live
@@ -87,7 +88,7 @@ func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
 		return nil, err
 	}
 	u := &up{
-		app: a, settings: s, bucket: bucket, metrics: telemetry.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo),
+		app: a, settings: s, bucket: bucket, metrics: prometheus.New(), log: telemetry.NewLog(a.stderr, slog.LevelInfo),
 		drifted: make(chan string),
 	}
 	temp := ""

@@ -19,7 +19,6 @@ import (
 
 	"picket/pipeline"
 	"picket/store"
-	"picket/telemetry"
 )
 
 // workspace is a bucket in a temporary folder with a pipeline over it: how a
@@ -52,7 +51,7 @@ func (a *app) workspaceIn(ctx context.Context, keep string, change func(*pipelin
 		os.RemoveAll(folder)
 		return nil, err
 	}
-	p := pipeline.New(cfg.Pipeline, pipeline.Deps{Bucket: bucket, Metrics: telemetry.New(), Now: time.Now, TempDir: folder, Version: version})
+	p := pipeline.New(cfg.Pipeline, pipeline.Deps{Bucket: bucket, Now: time.Now, TempDir: folder, Version: version})
 	return &workspace{Pipeline: p, app: a, folder: folder, bucket: bucket}, nil
 }
 
