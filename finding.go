@@ -59,7 +59,8 @@ type Finding struct {
 	Hosts      int                // of that network that were flooded, Entity included
 	Others     []string           // of those hosts: the largest first, at most 10
 	Evidence   []Evidence
-	Facts      []Fact // what it says in words beside its numbers
+	Facts      []Fact   // what it says in words beside its numbers
+	Verdict    *Verdict // an analyst's word on it; nil for none
 }
 
 // Fact is one thing that a finding says in words: the brand that a name imitates,

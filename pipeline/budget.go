@@ -108,9 +108,14 @@ func (p *Pipeline) Budget(ctx context.Context, model *picket.Model, scorer Score
 		incidents = append(incidents, before.incidents...)
 	}
 	b.Incidents = len(incidents)
-	if b.Hours >= budgetHours {
-		b.Cut = triage.Cut(incidents, float64(b.Hours)/24, b.PerDay, p.cfg.Suppress, p.deps.Now())
+	if b.Hours < budgetHours {
+		return b, nil
 	}
+	verdicts, err := p.Verdicts(ctx)
+	if err != nil {
+		return b, err
+	}
+	b.Cut = triage.Cut(incidents, float64(b.Hours)/24, b.PerDay, p.suppress(verdicts), p.deps.Now())
 	return b, nil
 }
 

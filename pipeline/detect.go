@@ -67,10 +67,15 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	if err != nil {
 		return err
 	}
+	verdicts, err := p.Verdicts(ctx)
+	if err != nil {
+		return err
+	}
 	next := triage.Triage(alerts, triage.Config{
-		Model: model.ID, Rules: p.cfg.Suppress, Now: p.deps.Now(), Words: words(), Usual: usuals(model), Cut: d.Budget.Cut,
+		Model: model.ID, Rules: p.suppress(verdicts), Now: p.deps.Now(), Words: words(), Usual: usuals(model), Cut: d.Budget.Cut,
 		Anomalies: int(p.cfg.AnomaliesPerDay),
 	})
+	judge(next, verdicts)
 	events := triage.Diff(prev, next)
 	if err := p.evidence(ctx, events); err != nil {
 		return fmt.Errorf("evidence: %w", err)

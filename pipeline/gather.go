@@ -67,7 +67,10 @@ func (g *Gathered) Datasets() []*picket.Dataset {
 // Gather labels the rows of every slot: features/ and labels → examples. Rows of
 // each width have a labeller of their own, because what shows in a day need not
 // show in a minute.
-func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(seconds int64) *train.Labeller) (Gathered, error) {
+//
+// Of each class and booster maxRows are kept at most, and those for which keep, if
+// it is not nil, is true.
+func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(seconds int64) *train.Labeller, keep func(*picket.Features) bool) (Gathered, error) {
 	collectors := map[picket.BoosterID]*train.Collector{}
 	err := p.Rows(ctx, func(f *picket.Features) error {
 		detector := infer.Detector(f)
@@ -77,7 +80,7 @@ func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(second
 			schema := extract.RoadOf(f.Source).Schema()
 			c = &train.Collector{
 				Detector: detector, Classes: picket.ClassesOf(detector), Schema: func(picket.Kind) picket.Schema { return schema },
-				Labels: labeller(f.Seconds), MaxRows: maxRows,
+				Labels: labeller(f.Seconds), MaxRows: maxRows, Keep: keep,
 			}
 			collectors[id] = c
 		}

@@ -63,22 +63,33 @@ func (s Shape) datasets(g *Gathered) []*picket.Dataset {
 type Prepared struct {
 	Sets     []*picket.Dataset
 	Snapshot Snapshot
+
+	Verdicts []picket.Verdict  // that are learned from
+	Judged   int               // rows that they are about
+	Frozen   []*picket.Dataset // Sets without those rows; nil where there are none
 }
 
 // Prepare labels, splits and keeps the rows of the bucket: features/ and labels/ →
 // datasets/.
 func (p *Pipeline) Prepare(ctx context.Context, o RunOptions) (Prepared, error) {
 	o.complete()
-	labeller, err := p.labeller(ctx, o.Truths)
+	var verdicts []picket.Verdict
+	if o.Truths == nil {
+		var err error
+		if verdicts, err = p.Verdicts(ctx); err != nil {
+			return Prepared{}, err
+		}
+	}
+	labeller, err := p.labeller(ctx, &o, verdicts)
 	if err != nil {
 		return Prepared{}, err
 	}
-	gathered, err := p.Gather(ctx, o.MaxRows, labeller)
+	gathered, err := p.Gather(ctx, o.MaxRows, labeller, aboutRows(verdicts))
 	if err != nil {
 		return Prepared{}, err
 	}
 	gathered.Keep(Tells)
-	out := Prepared{Snapshot: Snapshot{Counts: gathered.Counts}}
+	out := Prepared{Snapshot: Snapshot{Counts: gathered.Counts}, Verdicts: verdicts}
 	if o.Shape != nil {
 		out.Sets = o.Shape.datasets(&gathered)
 	} else {
@@ -94,6 +105,9 @@ func (p *Pipeline) Prepare(ctx context.Context, o RunOptions) (Prepared, error) 
 		if err := o.split(set); err != nil {
 			return out, err
 		}
+	}
+	if len(verdicts) > 0 {
+		out.Judged, out.Frozen = teach(out.Sets, verdicts)
 	}
 	out.Snapshot, err = p.PutDataset(ctx, out.Sets, gathered.Counts, o.splitRule())
 	return out, err

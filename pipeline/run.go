@@ -86,6 +86,8 @@ type RunOptions struct {
 	Train    train.Options
 	Shape    Shape               // the boosters to train and their classes; nil takes what the labels give
 	Truths   []simulate.Truth    // of simulated raw logs, in place of labels/
+	Accept   bool                // go on where verdicts contradict each other or move too much
+	MaxMoved float64             // part of the frozen validation rows that verdicts may move over the cut; 0 is 0.01
 	Serve    func(Serving) error // told when a model goes live; may be nil
 	Report   func(StepState)     // told when a step ends; may be nil
 
@@ -223,19 +225,27 @@ func (e *execution) dataset(ctx context.Context) (string, error) {
 	e.prepared, err = e.p.Prepare(ctx, e.o)
 	e.state.Dataset = e.prepared.Snapshot.ID
 	counts := e.prepared.Snapshot.Counts
-	return fmt.Sprintf("%d rows, %d unlabelled, %v", counts.Rows, counts.Unlabelled, counts.ByClass), err
+	said := fmt.Sprintf("%d rows, %d unlabelled, %v", counts.Rows, counts.Unlabelled, counts.ByClass)
+	if n := len(e.prepared.Verdicts); n > 0 {
+		said += fmt.Sprintf("; %d verdicts on %d rows", n, e.prepared.Judged)
+	}
+	return said, err
 }
 
-// labeller gives rows their class: by the truth of a simulation, or by labels/.
-func (p *Pipeline) labeller(ctx context.Context, truths []simulate.Truth) (func(seconds int64) *train.Labeller, error) {
-	if truths != nil {
-		return TruthLabeller(truths), nil
+// labeller gives rows their class: by the truth of a simulation, or by labels/ and
+// the given verdicts.
+func (p *Pipeline) labeller(ctx context.Context, o *RunOptions, verdicts []picket.Verdict) (func(seconds int64) *train.Labeller, error) {
+	if o.Truths != nil {
+		return TruthLabeller(o.Truths), nil
 	}
 	labels, err := p.Labels(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := train.NewLabeller(labels)
+	if found := contradictions(verdicts, labels); len(found) > 0 && !o.Accept {
+		return nil, fmt.Errorf("%w that contradict each other: %s", ErrVerdicts, strings.Join(found, " | "))
+	}
+	l := train.NewLabeller(append(labels, verdictLabels(verdicts)...))
 	return func(int64) *train.Labeller { return l }, p.Talks(ctx, l)
 }
 
@@ -304,7 +314,12 @@ func (e *execution) train(ctx context.Context) (string, error) {
 	if e.pkg, err = e.o.learn(ctx, e.prepared, nil); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d boosters", len(e.pkg.Model.Boosters)), nil
+	said := fmt.Sprintf("%d boosters", len(e.pkg.Model.Boosters))
+	if len(e.prepared.Verdicts) == 0 {
+		return said, nil
+	}
+	most, err := e.o.bearing(ctx, e.prepared, e.pkg)
+	return fmt.Sprintf("%s; verdicts move at most %.2f %% of the frozen validation rows", said, 100*most), err
 }
 
 func (e *execution) evaluate(context.Context) (string, error) {

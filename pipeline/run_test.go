@@ -168,7 +168,7 @@ func TestSameBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	gathered, err := r.pipeline.Gather(ctx, 2000, r.labeller)
+	gathered, err := r.pipeline.Gather(ctx, 2000, r.labeller, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathe
 	if err != nil {
 		return Gathered{}, err
 	}
-	g, err := p.Gather(ctx, maxRows, TruthLabeller(truths))
+	g, err := p.Gather(ctx, maxRows, TruthLabeller(truths), nil)
 	for _, set := range g.Sets {
 		for i := range set.Examples {
 			set.Examples[i].Group = play.Name

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"picket"
@@ -57,6 +58,7 @@ type StatusOptions struct {
 	Model   func() *picket.Model // the live one, nil where there is none
 	Cut     func() string        // where the threshold is from, in words, "" where it is not known yet; may be nil
 	Ready   func() error         // why not, nil when all is well; may be nil
+	Judge   Judge                // takes verdicts; nil is a page that only reads
 	Log     *slog.Logger
 	Now     func() time.Time
 }
@@ -69,7 +71,8 @@ const (
 )
 
 // Status answers the status page and what other programs ask of a server:
-// /findings, /metrics, /healthz, /readyz and /version. It only reads.
+// /findings, /metrics, /healthz, /readyz and /version; and, where it may, takes
+// verdicts on findings. Serve it behind Guard.
 type Status struct {
 	o       StatusOptions
 	pages   *template.Template
@@ -95,6 +98,9 @@ func (s *Status) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /findings", s.findings)
 	mux.HandleFunc("GET /findings/{uid}", s.finding)
+	if s.o.Judge != nil {
+		mux.HandleFunc("POST /findings/{uid}/verdict", s.verdict)
+	}
 	mux.HandleFunc("GET /style.css", s.css)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.readyz)
@@ -104,6 +110,9 @@ func (s *Status) Register(mux *http.ServeMux) {
 
 // policy lets a page load its own style and nothing else.
 const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// formPolicy lets it send a form back too.
+var formPolicy = strings.Replace(policy, "form-action 'none'", "form-action 'self'", 1)
 
 // show renders a page whole before the first byte of it is sent.
 func (s *Status) show(w http.ResponseWriter, name string, data any) {
@@ -115,6 +124,9 @@ func (s *Status) show(w http.ResponseWriter, name string, data any) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", policy)
+	if name == "finding" && s.o.Judge != nil {
+		h.Set("Content-Security-Policy", formPolicy)
+	}
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
@@ -164,7 +176,7 @@ func (s *Status) finding(w http.ResponseWriter, r *http.Request) {
 		s.o.Log.Error("rows of a finding", telemetry.KeyStage, "status", telemetry.KeyError, err)
 	}
 	page := findingPage(f, rows)
-	page.frame = s.frame(f.Title, 0)
+	page.frame, page.Judge = s.frame(f.Title, 0), s.o.Judge != nil
 	s.show(w, "finding", page)
 }
 

@@ -44,6 +44,7 @@ type (
 		Evidence []evidenceView
 		Rows     *Table
 		Features []fact
+		Judge    bool // there is a form for verdicts
 	}
 	fact        struct{ Name, Value string }
 	stageView   struct{ Name, In, Out, Dropped, Errors, Took string }
@@ -216,6 +217,10 @@ func findingPage(f picket.Finding, rows Table) finding {
 		add("in a terminal", "picket explain "+f.UID)
 	}
 	add("revision", f.Revision)
+	if v := f.Verdict; v != nil {
+		add("verdict", fmt.Sprintf("%s, by %s at %s", v.Says, v.Author, clock(v.At)))
+		add("because", v.Reason)
+	}
 	for _, e := range f.Evidence[:min(pageRows, len(f.Evidence))] {
 		p.Evidence = append(p.Evidence, evidenceView{
 			clean(e.Object), clean(e.Version[:min(12, len(e.Version))]),

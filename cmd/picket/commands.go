@@ -9,6 +9,7 @@ func (a *app) commands() []*cobra.Command {
 		a.upCommand(),
 		a.detectCommand(),
 		a.explainCommand(),
+		a.labelCommand(),
 		a.featuresCommand(),
 		a.scoreCommand(),
 		a.trainCommand(),

@@ -94,7 +94,7 @@ func (a *app) evaluateLogs(ctx context.Context, pkg *train.Package, folder, labe
 	if err := w.Talks(ctx, l); err != nil {
 		return nil, err
 	}
-	g, err := w.Gather(ctx, 1<<30, func(int64) *train.Labeller { return l })
+	g, err := w.Gather(ctx, 1<<30, func(int64) *train.Labeller { return l }, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,9 @@ func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Findin
 	for _, fact := range f.Facts {
 		fmt.Fprintf(a.stdout, "\n%s: %s", oneLine(fact.Name), oneLine(fact.Value))
 	}
+	if v := f.Verdict; v != nil {
+		fmt.Fprintf(a.stdout, "\nverdict: %s, by %s at %s %s", v.Says, oneLine(v.Author), time.Unix(v.At, 0).UTC().Format(time.RFC3339), oneLine(v.Reason))
+	}
 	fmt.Fprintln(a.stdout, "\nRests on")
 	for _, e := range f.Evidence {
 		fmt.Fprintf(a.stdout, "  %s lines %d to %d, %d conversations\n", oneLine(e.Object), e.FirstLine, e.LastLine, e.Flows)

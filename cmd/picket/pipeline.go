@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -23,13 +24,16 @@ func (a *app) pipelineCommand() *cobra.Command {
 
 func (a *app) pipelineRunCommand() *cobra.Command {
 	var data string
-	var approve bool
+	var approve, accept bool
+	var moved float64
 	var seed uint64
 	c := &cobra.Command{
 		Use: "run", Short: "Train on the bucket: raw/ and labels/ in, a candidate in the registry out",
 		Long: `Runs every step over the bucket's raw/ and labels/: extract, close, dataset, train,
 evaluate, gate, register. The candidate waits for "picket model approve"; with
---approve what passes the gate is deployed.`,
+--approve what passes the gate is deployed. Verdicts ("picket label") are learned from;
+those that contradict each other, or that move too many of the validation rows that
+none is about over a threshold, stop the run and are listed: --accept goes on.`,
 		Args: exactArgs(0, "no arguments"), Example: "  picket pipeline run --data picket-data",
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := a.open(c.Context(), data)
@@ -37,11 +41,14 @@ evaluate, gate, register. The candidate waits for "picket model approve"; with
 				return err
 			}
 			state, pkg, err := p.Run(c.Context(), pipeline.RunOptions{
-				Name: "picket-traffic", Seed: seed, Approve: approve,
+				Name: "picket-traffic", Seed: seed, Approve: approve, Accept: accept, MaxMoved: moved,
 				Report: func(s pipeline.StepState) {
 					a.say("%-9s %-7s %6.1f s  %s", s.Name, s.State, s.Took.Seconds(), oneLine(s.Detail))
 				},
 			})
+			if errors.Is(err, pipeline.ErrVerdicts) {
+				return hint(err, "say what holds with \"picket label\", or go on with --accept")
+			}
 			if err != nil {
 				return hint(err, "run \"picket pipeline show\" for the steps of run %s", state.ID)
 			}
@@ -50,6 +57,8 @@ evaluate, gate, register. The candidate waits for "picket model approve"; with
 	}
 	c.Flags().StringVar(&data, "data", "", dataUsage)
 	c.Flags().BoolVar(&approve, "approve", false, "deploy what passes the gate")
+	c.Flags().BoolVar(&accept, "accept", false, "go on where verdicts contradict each other or move too much")
+	c.Flags().Float64Var(&moved, "max-moved", 0.01, "part of the frozen validation rows that verdicts may move over a threshold")
 	c.Flags().Uint64Var(&seed, "seed", 1, "of splits and training")
 	return c
 }

@@ -171,6 +171,7 @@ func (u *up) handler() (http.Handler, error) {
 		Source: findingsSource{u.live.Pipeline}, Metrics: u.metrics, Log: u.log, Now: time.Now,
 		Model: func() *picket.Model { return u.live.Serving().Model },
 		Cut:   func() string { return u.live.Budget().String() },
+		Judge: findingsSource{u.live.Pipeline}.judge,
 	})
 	if err != nil {
 		return nil, err
@@ -215,6 +216,18 @@ func (s findingsSource) Finding(ctx context.Context, uid string) (picket.Finding
 		err = fs.ErrNotExist
 	}
 	return f, err
+}
+
+// judge puts a verdict from the page on a finding.
+func (s findingsSource) judge(ctx context.Context, uid string, v picket.Verdict) error {
+	if _, err := s.Finding(ctx, uid); err != nil {
+		return err
+	}
+	_, err := s.PutVerdict(ctx, uid, v)
+	if errors.Is(err, pipeline.ErrVerdict) {
+		return fmt.Errorf("%w: %w", server.ErrVerdict, err)
+	}
+	return err
 }
 
 // Rows implements server.Source.

@@ -21,6 +21,7 @@ type Collector struct {
 	Schema   func(kind picket.Kind) picket.Schema    // of a row of this kind
 	Labels   *Labeller                               // gives rows their class
 	MaxRows  int                                     // per booster and class; 0 means 200,000
+	Keep     func(f *picket.Features) bool           // rows that are kept beside those; may be nil
 	samples  map[picket.BoosterID]map[string]*sample // by class
 	counts   Counts
 }
@@ -54,7 +55,12 @@ func (c *Collector) Add(f *picket.Features) error {
 		c.counts.ByClass = map[string]int{}
 	}
 	c.counts.ByClass[class]++
-	c.sample(f, class).add(hashRow(f), picket.Example{Features: *f, Class: class, Group: group(f, by), Weight: 1})
+	e := picket.Example{Features: *f, Class: class, Group: group(f, by), Weight: 1}
+	if s := c.sample(f, class); c.Keep != nil && c.Keep(f) {
+		s.kept = append(s.kept, e)
+	} else {
+		s.add(hashRow(f), e)
+	}
 	return nil
 }
 
@@ -123,6 +129,7 @@ type sample struct {
 	limit int
 	seen  int
 	rows  []hashed
+	kept  []picket.Example // whatever the limit
 }
 
 type hashed struct {
@@ -147,7 +154,7 @@ func (s *sample) examples() []picket.Example {
 		examples[i] = r.example
 		examples[i].Weight = float64(s.seen) / float64(len(s.rows))
 	}
-	return examples
+	return append(examples, s.kept...)
 }
 
 func (s *sample) Len() int           { return len(s.rows) }

@@ -36,7 +36,7 @@ func Decode(text []byte) (picket.Finding, error) {
 		Title: ev.FindingInfo.Title, Sentence: ev.FindingInfo.Desc,
 		Windows: o.Windows, Source: o.Source, Model: o.Model,
 		Threshold: float64(o.Threshold), Cut: o.Cut, Margin: float64(o.Margin), Peers: o.Peers, Facts: o.Facts,
-		Network: o.Network, Hosts: o.Hosts, Others: o.Others,
+		Network: o.Network, Hosts: o.Hosts, Others: o.Others, Verdict: o.Verdict,
 	}
 	if len(ev.Evidences) > 0 {
 		readEvidence(&f, &ev.Evidences[0].Data)

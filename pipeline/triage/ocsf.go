@@ -58,6 +58,8 @@ type (
 		Confidence      string        `json:"confidence"`
 		ConfidenceScore int           `json:"confidence_score"` // 0 to 100
 		IsAlert         bool          `json:"is_alert"`
+		VerdictID       int           `json:"verdict_id,omitempty"`
+		Verdict         string        `json:"verdict,omitempty"`
 		Count           int           `json:"count,omitempty"`
 		Message         string        `json:"message"`
 		Metadata        metadata      `json:"metadata"`
@@ -179,6 +181,8 @@ type (
 		Cut        string        `json:"threshold_from"`
 		Model      string        `json:"model"`
 		Source     string        `json:"source"`
+
+		Verdict *picket.Verdict `json:"verdict,omitempty"`
 	}
 )
 
@@ -269,6 +273,10 @@ func (e Encoder) event(f *picket.Finding) *event {
 		Evidences: []evidences{evidenceOf(f)},
 		Unmapped:  unmappedField{oursOf(f)},
 	}
+	if f.Verdict != nil {
+		verdict := verdicts[f.Verdict.Says]
+		ev.VerdictID, ev.Verdict = verdict.id, verdict.caption
+	}
 	if f.Successor != "" {
 		ev.StatusDetail = "merged into " + f.Successor
 	}
@@ -277,6 +285,13 @@ func (e Encoder) event(f *picket.Finding) *event {
 }
 
 const classUID = 2004
+
+// verdicts are what OCSF calls an analyst's word.
+var verdicts = map[string]coded{
+	picket.VerdictFalse:    {1, "False Positive"},
+	picket.VerdictTrue:     {2, "True Positive"},
+	picket.VerdictExpected: {5, "Benign"},
+}
 
 func (e Encoder) metadata(f *picket.Finding) metadata {
 	m := metadata{
@@ -471,7 +486,7 @@ func oursOf(f *picket.Finding) ours {
 		EntityKind: string(f.Entity.Kind), Entity: f.Entity.ID, Peers: f.Peers, Facts: f.Facts, Windows: f.Windows,
 		Network: f.Network, Hosts: f.Hosts, Others: f.Others,
 		Confidence: number(f.Confidence), Margin: number(f.Margin), Threshold: number(f.Threshold), Cut: f.Cut,
-		Model: f.Model, Source: f.Source,
+		Model: f.Model, Source: f.Source, Verdict: f.Verdict,
 	}
 }
 
