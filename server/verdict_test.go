@@ -15,7 +15,6 @@ import (
 
 	"picket"
 	"picket/server"
-	"picket/telemetry"
 )
 
 // A verdict comes in by a form of the page itself, and by nothing else.
@@ -32,7 +31,7 @@ func TestVerdict(t *testing.T) {
 		return nil
 	}
 	status, err := server.NewStatus(server.StatusOptions{
-		Source: &memory{findings: []picket.Finding{example()}}, Metrics: telemetry.New(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Source: &memory{findings: []picket.Finding{example()}}, Metrics: metrics(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Model: func() *picket.Model { return nil }, Judge: judge,
 	})
 	if err != nil {
