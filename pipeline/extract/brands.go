@@ -19,7 +19,7 @@ type Brands struct {
 	list   []brand
 	at     map[string]int   // place of a word in the list
 	owners map[string][]int // by registrable domain: whose it is
-	near   map[string][]int // by what is left of a word when a letter or two is taken away
+	search func() *brandSearch
 }
 
 type brand struct {
@@ -37,7 +37,9 @@ func ReadBrands(r io.Reader) (*Brands, error) {
 }
 
 func newBrands() *Brands {
-	return &Brands{at: map[string]int{}, owners: map[string][]int{}, near: map[string][]int{}}
+	b := &Brands{at: map[string]int{}, owners: map[string][]int{}}
+	b.search = sync.OnceValue(func() *brandSearch { return newBrandSearch(b.list) })
+	return b
 }
 
 func (b *Brands) read(r io.Reader) error {
@@ -63,9 +65,6 @@ func (b *Brands) add(word string, domains []string) error {
 		i = len(b.list)
 		b.at[word] = i
 		b.list = append(b.list, brand{word: word, plain: skeleton(word)})
-		for _, rest := range deletions(skeleton(word)) {
-			b.near[rest] = append(b.near[rest], i)
-		}
 	}
 	b.list[i].domains = append(b.list[i].domains, domains...)
 	for _, d := range domains {
@@ -123,16 +122,16 @@ var DefaultBrands = sync.OnceValue(func() *Brands {
 })
 
 // credentialWords ask for credentials or money.
-var credentialWords = sync.OnceValue(func() map[string]bool {
-	m := map[string]bool{}
+var credentialWords = sync.OnceValue(func() *wordSet {
+	s := &wordSet{words: map[string]bool{}}
 	for line := range strings.Lines(wordsFile) {
 		if line[0] != '#' {
 			for _, w := range strings.Fields(line) {
-				m[w] = true
+				s.add(w)
 			}
 		}
 	}
-	return m
+	return s
 })
 
 // confusables are the letters that look like an ASCII letter or digit (UTS #39).
@@ -166,13 +165,41 @@ func skeleton(text string) string {
 	if !isASCII(text) {
 		text = unaccented(text)
 	}
-	if strings.Trim(text, "0123456789") != "" {
-		text = lookalikes.Replace(text)
+	if strings.Trim(text, "0123456789") == "" {
+		return text
+	}
+	for i := range len(text) {
+		if lookalike[text[i]] != 0 {
+			return typed(text, i)
+		}
 	}
 	return text
 }
 
-var lookalikes = strings.NewReplacer("0", "o", "1", "l", "3", "e", "4", "a", "5", "s", "7", "t", "rn", "m", "vv", "w")
+// lookalike says of some digits which letter they stand for, and of letters that
+// may be half of one that they are.
+var lookalike = [256]byte{'0': 'o', '1': 'l', '3': 'e', '4': 'a', '5': 's', '7': 't', 'r': 'r', 'v': 'v'}
+
+// typed replaces, from a place on, digits by letters, rn by m, vv by w.
+func typed(text string, from int) string {
+	out := make([]byte, from, len(text))
+	copy(out, text)
+	for i := from; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == 'r' && i+1 < len(text) && text[i+1] == 'n':
+			c = 'm'
+			i++
+		case c == 'v' && i+1 < len(text) && text[i+1] == 'v':
+			c = 'w'
+			i++
+		case lookalike[c] != 0:
+			c = lookalike[c]
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
 
 func unaccented(text string) string {
 	var out strings.Builder
@@ -186,25 +213,6 @@ func unaccented(text string) string {
 		}
 	}
 	return out.String()
-}
-
-// deletions returns a word and what is left of it without one letter, of a long
-// word without two.
-func deletions(word string) []string {
-	list := []string{word}
-	if len(word) < minFuzzy {
-		return list
-	}
-	for i := range len(word) {
-		one := word[:i] + word[i+1:]
-		list = append(list, one)
-		if len(word) >= minFuzzier {
-			for j := i; j < len(one); j++ {
-				list = append(list, one[:j]+one[j+1:])
-			}
-		}
-	}
-	return list
 }
 
 // Words shorter than this are like too many others to be near one of them.
@@ -221,21 +229,16 @@ func (b *Brands) nearest(plain string) (at, distance int, ok bool) {
 		return 0, 0, false
 	}
 	best := 3
-	for _, rest := range deletions(plain) {
-		for _, i := range b.near[rest] {
-			w := b.list[i].plain
-			allowed := 1
-			if len(w) >= minFuzzier {
-				allowed = 2
-			}
-			if len(w) < minFuzzy {
-				continue
-			}
-			if d := editDistance(plain, w); d <= allowed && (d < best || d == best && i < at) {
-				at, best = i, d
-			}
+	b.search().near(plain, func(i int) {
+		w := b.list[i].plain
+		allowed := 1
+		if len(w) >= minFuzzier {
+			allowed = 2
 		}
-	}
+		if d := editDistance(plain, w); d <= allowed && (d < best || d == best && i < at) {
+			at, best = i, d
+		}
+	})
 	return at, best, best < 3
 }
 
@@ -282,4 +285,4 @@ func Glyphs() map[byte][]rune {
 }
 
 // CredentialWords returns the words that ask for credentials or money, in order.
-func CredentialWords() []string { return slices.Sorted(maps.Keys(credentialWords())) }
+func CredentialWords() []string { return slices.Sorted(maps.Keys(credentialWords().words)) }

@@ -11,7 +11,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -71,9 +70,53 @@ func runs(space byte, text string, shortest int) []uint32 {
 	return list
 }
 
+// runOdds is logOdds of the runs of a text, which it does not write down.
+func (l *Lexicon) runOdds(space byte, text string, shortest int) float64 {
+	if text == "" {
+		return l.logOdds([]uint32{gram(space, "")})
+	}
+	var sum int64
+	n := 0
+	begun := (uint32(2166136261) ^ uint32(space)) * 16777619
+	at := func(i int) byte { // in the text between ^ and $
+		switch {
+		case i == 0:
+			return '^'
+		case i == len(text)+1:
+			return '$'
+		}
+		return text[i-1]
+	}
+	for i := range len(text) + 2 {
+		h := begun
+		for size := 1; size <= 5 && i+size <= len(text)+2; size++ {
+			h = (h ^ uint32(at(i+size-1))) * 16777619
+			if size >= shortest {
+				sum += int64(l.weights[(h^h>>GramBits)&(GramSpace-1)])
+				n++
+			}
+		}
+	}
+	for word := range words(text) {
+		sum += int64(l.weights[gram(space-'a'+'A', word)])
+		n++
+	}
+	return l.oddsOf(sum, n)
+}
+
 // words yields the runs of letters of a name, without digits and signs.
 func words(text string) func(func(string) bool) {
-	return strings.FieldsFuncSeq(text, func(r rune) bool { return r < 'a' || r > 'z' })
+	return func(yield func(string) bool) {
+		for i := 0; i < len(text); i++ {
+			from := i
+			for i < len(text) && text[i] >= 'a' && text[i] <= 'z' {
+				i++
+			}
+			if i > from && !yield(text[from:i]) {
+				return
+			}
+		}
+	}
 }
 
 // gram hashes a letter run (FNV-1a).
@@ -115,17 +158,21 @@ const smoothing = 0.05
 // alphabet of names: end, letters, digits, hyphen, anything else.
 const alphabet = 1 + 26 + 10 + 2
 
-func letter(c byte) int {
-	switch {
-	case c >= 'a' && c <= 'z':
-		return 1 + int(c-'a')
-	case c >= '0' && c <= '9':
-		return 27 + int(c-'0')
-	case c == '-':
-		return 37
+var letter = func() (of [256]uint8) {
+	for c := range of {
+		switch {
+		case c >= 'a' && c <= 'z':
+			of[c] = uint8(1 + c - 'a')
+		case c >= '0' && c <= '9':
+			of[c] = uint8(27 + c - '0')
+		case c == '-':
+			of[c] = 37
+		default:
+			of[c] = 38
+		}
 	}
-	return 38
-}
+	return of
+}()
 
 // Letters is the room that CountLetters counts in.
 const Letters = alphabet * alphabet * alphabet
@@ -140,7 +187,7 @@ func eachLetter(text string, visit func(place int)) {
 	for i := 0; i <= len(text); i++ {
 		c := 0
 		if i < len(text) {
-			c = letter(text[i])
+			c = int(letter[text[i]])
 		}
 		visit((a*alphabet+b)*alphabet + c)
 		a, b = b, c
@@ -154,7 +201,13 @@ func (l *Lexicon) surprise(text string) float64 {
 		return math.NaN()
 	}
 	var sum uint64
-	eachLetter(text, func(i int) { sum += uint64(l.bits[i]) })
+	pair := 0 // of the two letters before
+	for i := range len(text) {
+		c := int(letter[text[i]])
+		sum += uint64(l.bits[pair*alphabet+c])
+		pair = pair%alphabet*alphabet + c
+	}
+	sum += uint64(l.bits[pair*alphabet])
 	return float64(sum) / float64(16*(len(text)+1))
 }
 
@@ -164,7 +217,12 @@ func (l *Lexicon) logOdds(grams []uint32) float64 {
 	for _, g := range grams {
 		sum += int64(l.weights[g])
 	}
-	return float64(float64(sum)*l.scale) / math.Sqrt(float64(max(1, len(grams))))
+	return l.oddsOf(sum, len(grams))
+}
+
+// oddsOf weighs the sum of n weights.
+func (l *Lexicon) oddsOf(sum int64, n int) float64 {
+	return float64(float64(sum)*l.scale) / math.Sqrt(float64(max(1, n)))
 }
 
 const lexiconMagic = "PKTLEX01"

@@ -37,9 +37,29 @@ func (e *entropy) add(count uint64) {
 	e.keys++
 	e.total += count
 	e.most = max(e.most, count)
-	if count > 1 {
+	switch {
+	case count < uint64(len(smallLog2)):
+		e.sum += smallLog2[count].times
+	default:
 		e.sum += float64(float64(count) * log2(float64(count)))
 	}
+}
+
+// smallLog2 are the logarithms of small numbers, and the numbers times these.
+var smallLog2 = func() (of [1 << 10]struct{ log2, times float64 }) {
+	for n := range of[2:] {
+		v := float64(n + 2)
+		of[n+2].log2, of[n+2].times = log2(v), float64(v*log2(v))
+	}
+	return of
+}()
+
+// log2Of is log2 of a whole number above 0.
+func log2Of(n uint64) float64 {
+	if n < uint64(len(smallLog2)) {
+		return smallLog2[n].log2
+	}
+	return log2(float64(n))
 }
 
 // bits returns the entropy, NaN where there is no key.
@@ -51,7 +71,7 @@ func (e *entropy) bits() float64 {
 		return 0
 	}
 	n := float64(e.total)
-	return max(0, log2(n)-e.sum/n)
+	return max(0, log2Of(e.total)-e.sum/n)
 }
 
 // evenness returns the entropy as a share of what it could be with as many
@@ -60,7 +80,7 @@ func (e *entropy) evenness() float64 {
 	if e.keys < 2 {
 		return math.NaN()
 	}
-	return min(1, e.bits()/log2(float64(e.keys)))
+	return min(1, e.bits()/log2Of(e.keys))
 }
 
 func (e *entropy) topShare() float64 { return ratio(float64(e.most), float64(e.total)) }

@@ -365,20 +365,22 @@ func FuzzParseName(f *testing.F) {
 	})
 }
 
-func BenchmarkNameRow(b *testing.B) {
-	names := make([]Name, 0, 512)
-	for i := range 512 {
-		n, err := ParseName(fmt.Sprintf("www%d.secure-login%d.example-site.co.uk", i, i*7))
-		if err != nil {
-			b.Fatal(err)
+// BenchmarkNames is from the text of a name to its features.
+func BenchmarkNames(b *testing.B) {
+	rng, brands, l := rand.New(rand.NewPCG(95, 96)), DefaultBrands(), DefaultLexicon()
+	names := make([]string, 1<<13)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%s.%s", []string{"", "www.", "mail.", "api-3.eu."}[rng.IntN(4)], misspelt(rng, brands), []string{"com", "de", "co.uk", "top"}[rng.IntN(4)])
+		if rng.IntN(3) > 0 {
+			names[i] = fmt.Sprintf("%x.example-%d.com", rng.Uint32(), rng.IntN(1000))
 		}
-		names = append(names, n)
 	}
-	l, brands := DefaultLexicon(), DefaultBrands()
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		NameRow(names[i%len(names)], l, brands)
+		if n, err := ParseName(names[i%len(names)]); err == nil {
+			NameRow(n, l, brands)
+		}
 		i++
 	}
 }

@@ -67,10 +67,9 @@ func ParseName(text string) (Name, error) {
 		n.Hosting = suffix
 		n.Suffix = registrySuffix(suffix)
 	}
-	rest := strings.TrimSuffix(host, "."+suffix)
+	rest := host[:len(host)-len(suffix)-1]
 	at := strings.LastIndexByte(rest, '.')
-	n.Label, n.Sub = rest[at+1:], rest[:max(at, 0)]
-	n.Registrable = n.Label + "." + suffix
+	n.Label, n.Sub, n.Registrable = rest[at+1:], rest[:max(at, 0)], host[at+1:]
 	return n, nil
 }
 
@@ -134,6 +133,9 @@ func isASCII(s string) bool {
 
 // isAddress reports whether text is an IP address, with a port or without.
 func isAddress(text string) bool {
+	if strings.IndexByte(text, ':') < 0 && strings.Trim(text, "[]0123456789.") != "" {
+		return false // most names: what follows makes an error, which costs
+	}
 	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
 		return true
 	}

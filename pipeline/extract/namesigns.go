@@ -46,9 +46,7 @@ func (l *Lexicon) signs(n Name, brands *Brands) *nameSigns {
 		labelWords: countCredential(n.Label), subWords: countCredential(n.Sub),
 		suffixInside: suffixInside(n), brand: brands.imitated(n),
 	}
-	for i, grams := range GramsOf(n) {
-		s.odds[i] = l.logOdds(grams)
-	}
+	s.odds = [3]float64{l.runOdds('l', n.Label, 2), l.runOdds('s', n.Sub, 3), l.logOdds([]uint32{gram('z', n.Suffix), gram('h', n.Hosting)})}
 	for label := range strings.SplitSeq(n.Host, ".") {
 		if strings.HasPrefix(label, "xn--") {
 			s.punycode = true
@@ -58,16 +56,21 @@ func (l *Lexicon) signs(n Name, brands *Brands) *nameSigns {
 	return s
 }
 
+// vowels are a, e, i, o, u and y, a bit each.
+const vowels = 1<<0 | 1<<4 | 1<<8 | 1<<14 | 1<<20 | 1<<24
+
 func spell(text string) textSigns {
 	s := textSigns{length: len(text)}
-	var counts [256]uint64
-	vowels, letters, digitRun, consonantRun, run := 0, 0, 0, 0, 0
+	var counts [256]uint16
+	var used [4]uint64
+	voiced, letters, digitRun, consonantRun, run := 0, 0, 0, 0, 0
 	last := byte(0)
 	for i := range len(text) {
 		c := text[i]
 		counts[c]++
+		used[c/64] |= 1 << (c % 64)
 		digit, alpha := c >= '0' && c <= '9', c >= 'a' && c <= 'z'
-		vowel := strings.IndexByte("aeiouy", c) >= 0
+		vowel := alpha && vowels>>(c-'a')&1 != 0
 		digitRun, consonantRun = next(digitRun, digit), next(consonantRun, alpha && !vowel)
 		s.digitRun, s.consonantRun = max(s.digitRun, digitRun), max(s.consonantRun, consonantRun)
 		switch {
@@ -79,7 +82,7 @@ func spell(text string) textSigns {
 			s.hyphens++
 		}
 		if vowel {
-			vowels++
+			voiced++
 		}
 		if digit && last >= 'a' && last <= 'z' || alpha && last >= '0' && last <= '9' {
 			s.switches++
@@ -89,11 +92,11 @@ func spell(text string) textSigns {
 		}
 		last = c
 	}
-	s.vowels = ratio(float64(vowels), float64(letters))
+	s.vowels = ratio(float64(voiced), float64(letters))
 	var e entropy
-	for _, n := range counts {
-		if n > 0 {
-			e.add(n)
+	for i, word := range used {
+		for ; word != 0; word &= word - 1 {
+			e.add(uint64(counts[64*i+bits.TrailingZeros64(word)]))
 		}
 	}
 	s.entropy = e.bits()
@@ -109,9 +112,10 @@ func next(run int, holds bool) int {
 }
 
 func countCredential(text string) int {
+	known := credentialWords()
 	n := 0
 	for w := range words(text) {
-		if credentialWords()[w] {
+		if known.has(w) {
 			n++
 		}
 	}
@@ -120,7 +124,7 @@ func countCredential(text string) int {
 	}
 	for w := range words(text) { // written together: "paypallogin"
 		for size := 5; size < len(w); size++ {
-			if credentialWords()[w[:size]] || credentialWords()[w[len(w)-size:]] {
+			if known.has(w[:size]) || known.has(w[len(w)-size:]) {
 				return 1
 			}
 		}
@@ -128,13 +132,32 @@ func countCredential(text string) int {
 	return 0
 }
 
+// wordSet is words of letters that are looked up for nearly every part of a name,
+// and are nearly never there.
+type wordSet struct {
+	words   map[string]bool
+	lengths [26][26]uint32 // by first and last letter, a bit for each length
+}
+
+func (s *wordSet) add(w string) {
+	s.words[w] = true
+	s.lengths[w[0]-'a'][w[len(w)-1]-'a'] |= 1 << min(len(w), 31)
+}
+
+// has reports whether a word of letters is in the set.
+func (s *wordSet) has(w string) bool {
+	return s.lengths[w[0]-'a'][w[len(w)-1]-'a']>>min(len(w), 31)&1 != 0 && s.words[w]
+}
+
 // suffixInside reports whether words that end most names stand where none of them
 // belongs.
 func suffixInside(n Name) bool {
-	for label := range strings.FieldsFuncSeq(n.Sub+"-"+n.Label, func(r rune) bool { return r == '.' || r == '-' }) {
-		switch label {
-		case "com", "net", "org", "co", "jp", "gov", "uk":
-			return label != n.Label
+	for _, part := range []string{n.Sub, n.Label} {
+		for label := range strings.FieldsFuncSeq(part, func(r rune) bool { return r == '.' || r == '-' }) {
+			switch label {
+			case "com", "net", "org", "co", "jp", "gov", "uk":
+				return label != n.Label
+			}
 		}
 	}
 	return false
@@ -203,12 +226,9 @@ func (b *Brands) within(text string) (imitation, bool) {
 			best, found, rank = imitation{at: i, word: b.list[i].word, how: how, distance: distance}, true, score
 		}
 	}
-	for i := range b.list {
+	var room [8]int
+	for _, i := range b.search().in(plain, room[:0]) {
 		w := &b.list[i]
-		at := strings.Index(plain, w.plain)
-		if at < 0 {
-			continue
-		}
 		asWritten := strings.Contains(seen, w.word)
 		switch {
 		case plain == w.plain && asWritten:
