@@ -152,4 +152,13 @@ func (m *Model) Slice(from, to int) *Model {
 	return c.finish()
 }
 
+// Unstopped returns the model without what early stopping noted of its best round:
+// for trees that were watched on no rows of their own.
+func (m *Model) Unstopped() *Model {
+	c := m.clone()
+	delete(c.attributes, "best_iteration")
+	delete(c.attributes, "best_score")
+	return c.finish()
+}
+
 func sqrt(x float64) float64 { return math.Sqrt(x) }

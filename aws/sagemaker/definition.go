@@ -45,6 +45,31 @@ type Options struct {
 	OnDemand bool
 }
 
+// Named returns options with the names that a deployment gives everything: see
+// docs/sagemaker.md. Image, Shape and Seed are left to the caller.
+func Named(prefix, account, region string) Options {
+	partition := "aws"
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		partition = "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		partition = "aws-us-gov"
+	}
+	role := func(name string) string {
+		return "arn:" + partition + ":iam::" + account + ":role/" + prefix + "-" + name
+	}
+	return Options{
+		Prefix: prefix, Region: region, Bucket: prefix + "-data-" + account + "-" + region,
+		ProcessingRole: role("processing"), TrainingRole: role("training"),
+		DeployFunction: "arn:" + partition + ":lambda:" + region + ":" + account + ":function:" + prefix + "-deploy-model",
+	}
+}
+
+// ImageURI is a tag of the deployment's image repository.
+func ImageURI(prefix, account, region, tag string) string {
+	return account + ".dkr.ecr." + region + "." + domain(region) + "/" + prefix + ":" + tag
+}
+
 // Parameters of the pipeline, which whoever starts it may set.
 const (
 	ParamRawURI     = "RawUri"

@@ -16,6 +16,7 @@ func (a *app) commands() []*cobra.Command {
 		a.evaluateCommand(),
 		a.serveCommand(),
 		a.pipelineCommand(),
+		a.processingCommand(),
 		a.modelCommand(),
 		a.simulateCommand(),
 		a.templateCommand(),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"picket/aws/sagemaker"
 	"picket/pipeline"
 )
 
@@ -18,15 +20,16 @@ func (a *app) pipelineCommand() *cobra.Command {
 		Example: "  picket pipeline show",
 	}
 	group(c)
-	c.AddCommand(a.pipelineRunCommand(), a.pipelineShowCommand())
+	c.AddCommand(a.pipelineRunCommand(), a.pipelineShowCommand(), a.pipelineExportCommand())
 	return c
 }
 
 func (a *app) pipelineRunCommand() *cobra.Command {
-	var data string
+	var data, name string
 	var approve, accept bool
 	var moved float64
 	var seed uint64
+	var boosters []string
 	c := &cobra.Command{
 		Use: "run", Short: "Train on the bucket: raw/ and labels/ in, a candidate in the registry out",
 		Long: `Runs every step over the bucket's raw/ and labels/: extract, close, dataset, train,
@@ -40,8 +43,12 @@ none is about over a threshold, stop the run and are listed: --accept goes on.`,
 			if err != nil {
 				return err
 			}
+			shape, err := sagemaker.ShapeOf(boosters)
+			if err != nil {
+				return usageError(hint(err, "write --booster traffic/actor/60=normal,scan"))
+			}
 			state, pkg, err := p.Run(c.Context(), pipeline.RunOptions{
-				Name: "picket-traffic", Seed: seed, Approve: approve, Accept: accept, MaxMoved: moved,
+				Name: name, Seed: seed, Approve: approve, Accept: accept, MaxMoved: moved, Shape: shape,
 				Report: func(s pipeline.StepState) {
 					a.say("%-9s %-7s %6.1f s  %s", s.Name, s.State, s.Took.Seconds(), oneLine(s.Detail))
 				},
@@ -60,7 +67,84 @@ none is about over a threshold, stop the run and are listed: --accept goes on.`,
 	c.Flags().BoolVar(&accept, "accept", false, "go on where verdicts contradict each other or move too much")
 	c.Flags().Float64Var(&moved, "max-moved", 0.01, "part of the frozen validation rows that verdicts may move over a threshold")
 	c.Flags().Uint64Var(&seed, "seed", 1, "of splits and training")
+	c.Flags().StringVar(&name, "name", "picket-traffic", "of the package")
+	c.Flags().StringArrayVar(&boosters, "booster", nil, "booster to train with its classes, as traffic/actor/60=normal,scan; repeats (default: what the labels give)")
 	return c
+}
+
+// exportFlags say where an exported pipeline will run.
+type exportFlags struct {
+	prefix, account, region, image, trainingImage, kms, raw string
+	subnets, groups, boosters, param                        []string
+	seed                                                    uint64
+	onDemand                                                bool
+}
+
+func (a *app) pipelineExportCommand() *cobra.Command {
+	var f exportFlags
+	c := &cobra.Command{
+		Use: "export", Short: "Write the training pipeline as a SageMaker Pipelines definition",
+		Long: `Writes the pipeline that "picket pipeline run" executes as the definition (version
+2020-12-01) that SageMaker takes: the same steps over the same files, the trees of each
+booster grown by a training job of their own. "picket deploy" upserts it;
+docs/sagemaker.md explains its steps, channels and parameters.`,
+		Args: exactArgs(0, "no arguments"), Example: "  picket pipeline export --account 111122223333 --region eu-central-1",
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, err := a.exportOptions(f)
+			if err != nil {
+				return err
+			}
+			body, err := sagemaker.Definition(o)
+			if err != nil {
+				return usageError(hint(err, "run %q", c.CommandPath()+" --help"))
+			}
+			_, err = a.stdout.Write(body)
+			return err
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.prefix, "prefix", "picket", "of every name in the account")
+	flags.StringVar(&f.account, "account", "", "AWS account id")
+	flags.StringVar(&f.region, "region", "", "AWS region")
+	flags.StringVar(&f.image, "image", "", "Picket's image (default: the repository of the prefix, tag latest)")
+	flags.StringVar(&f.trainingImage, "training-image", "", "image that trains: SageMaker's built-in XGBoost, or \"picket\" (default: built-in)")
+	flags.StringVar(&f.kms, "kms-key", "", "ARN of the key for volumes and outputs")
+	flags.StringVar(&f.raw, "raw", "", "s3:// address of the raw logs (default: raw/ of the data bucket)")
+	flags.StringSliceVar(&f.subnets, "subnet", nil, "subnet of the jobs; repeats")
+	flags.StringSliceVar(&f.groups, "security-group", nil, "security group of the jobs; repeats")
+	flags.StringArrayVar(&f.boosters, "booster", nil, "booster to train with its classes; repeats (default: those of the package in this binary, names excepted)")
+	flags.StringArrayVar(&f.param, "param", nil, "XGBoost parameter, as eta=0.1; repeats")
+	flags.Uint64Var(&f.seed, "seed", 1, "of splits and training")
+	flags.BoolVar(&f.onDemand, "on-demand", false, "train on demand, not on spot instances")
+	return c
+}
+
+func (a *app) exportOptions(f exportFlags) (sagemaker.Options, error) {
+	if f.account == "" || f.region == "" {
+		return sagemaker.Options{}, usageError(hint(errors.New("where will it run?"), "give --account and --region"))
+	}
+	o := sagemaker.Named(f.prefix, f.account, f.region)
+	o.Image = cmp.Or(f.image, sagemaker.ImageURI(f.prefix, f.account, f.region, "latest"))
+	if o.TrainingImage = f.trainingImage; o.TrainingImage == "picket" {
+		o.TrainingImage = o.Image
+	}
+	o.KMSKey, o.RawURI, o.Subnets, o.SecurityGroups, o.Seed, o.OnDemand = f.kms, f.raw, f.subnets, f.groups, f.seed, f.onDemand
+	options, err := trainFlags{params: f.param}.options()
+	if err != nil {
+		return o, err
+	}
+	o.Params = options.Params
+	if o.Shape, err = sagemaker.ShapeOf(f.boosters); err != nil {
+		return o, usageError(hint(err, "write --booster traffic/actor/60=normal,scan"))
+	}
+	if o.Shape == nil {
+		pkg, err := defaultPackage()
+		if err != nil {
+			return o, err
+		}
+		o.Shape = pipeline.ShapeOf(&pkg.Model)
+	}
+	return o, nil
 }
 
 func (a *app) pipelineShowCommand() *cobra.Command {

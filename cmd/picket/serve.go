@@ -15,13 +15,16 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var model, listen string
+	var model, listen, root string
 	var remote bool
 	c := &cobra.Command{
 		Use: "serve", Short: "Serve a model package as a SageMaker endpoint does",
 		Long: `Answers GET /ping, POST /invocations (also as /endpoints/NAME/invocations) and GET
 /execution-parameters: rows of features as CSV or JSON in, scores out. Name the
-booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
+booster in X-Picket-Booster; ask for contributions with ?contributions=1.
+
+In a SageMaker container, where the package lies in /opt/ml/model, it listens on port
+8080 of all interfaces, as SageMaker wants.`,
 		Args:    exactArgs(0, "no arguments"),
 		Example: "  picket serve --model flows.zip",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -29,7 +32,14 @@ booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
 			if err != nil {
 				return err
 			}
-			m, scorer, err := a.loadModel(model)
+			open := func() (*picket.Model, *infer.Scorer, error) { return a.loadModel(model) }
+			if dir := root + "/model"; model == "" && isFolder(dir) {
+				open = func() (*picket.Model, *infer.Scorer, error) { return modelIn(dir) }
+				if listen == "" {
+					listen, remote = containerListen, true
+				}
+			}
+			m, scorer, err := open()
 			if err != nil {
 				return err
 			}
@@ -54,6 +64,7 @@ booster in X-Picket-Booster; ask for contributions with ?contributions=1.`,
 	}
 	c.Flags().StringVar(&model, "model", "", "model package (default: the one in this binary)")
 	c.Flags().StringVar(&listen, "listen", "", "address (default: 127.0.0.1:8080)")
+	c.Flags().StringVar(&root, "root", containerRoot, "of a SageMaker container: serve the package in its model/, if there is one")
 	c.Flags().BoolVar(&remote, "allow-remote", false, "allow an address that other machines reach; put TLS and a login in front")
 	return c
 }

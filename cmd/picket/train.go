@@ -23,7 +23,7 @@ import (
 // trainFlags are what "picket train" is told.
 type trainFlags struct {
 	data, labels, label, columns, out        string
-	cut, dataset                             string
+	cut, dataset, root                       string
 	tables, test, drop, normal, skip, params []string
 	seed                                     uint64
 	binary                                   bool
@@ -40,7 +40,10 @@ by entity; a cut-off is set and a calibration fitted on splits of their own. Row
 a table are split by groups of identical rows, and cut-off and calibration rest on
 scores by trees that had not seen the row (five folds). --test names what is looked
 at once, at the end: a table, a folder of files that are one table, or a folder of
-raw logs; without one, a fifth of a table is held out.`,
+raw logs; without one, a fifth of a table is held out.
+
+Without flags, in a SageMaker training container, it grows one booster's trees as the
+built-in XGBoost does, by the hyperparameters and channels below /opt/ml/input.`,
 		Args:    exactArgs(0, "no arguments, only flags"),
 		Example: "  picket train --table testdata/tables/flows.csv --label class -o flows.zip",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,7 +53,7 @@ raw logs; without one, a fifth of a table is held out.`,
 			case f.data != "" && f.labels != "" && len(f.tables) == 0:
 				return a.trainLogs(c.Context(), f)
 			}
-			return usageError(hint(errors.New("nothing to learn from"), "give --data DIR with --labels FILE, or --table FILE with --label COLUMN"))
+			return a.trainJob(c, f.root)
 		},
 	}
 	flags := c.Flags()
@@ -68,6 +71,7 @@ raw logs; without one, a fifth of a table is held out.`,
 	flags.StringVar(&f.dataset, "dataset", "", "also write a table's split rows below this folder, as Parquet and as the CSV that XGBoost's built-in algorithm reads")
 	flags.StringSliceVar(&f.params, "param", nil, "XGBoost parameter, as eta=0.1; repeats")
 	flags.Uint64Var(&f.seed, "seed", 1, "of splits and training")
+	flags.StringVar(&f.root, "root", containerRoot, "of a SageMaker training container")
 	flags.StringVarP(&f.out, "output", "o", "model.zip", "package to write")
 	return c
 }

@@ -102,6 +102,7 @@ func Finish(ctx context.Context, d *picket.Dataset, o Options, p *Plan, trees []
 	}
 	g := grown{model: model, params: p.Params, set: d}
 	if p.Folds > 1 {
+		g.model = model.Unstopped()
 		g.calibration, g.validation, g.held = p.Held, p.Held, heldRows(p.Held, p.Folds)
 		o.Folds = p.Folds
 	} else if err := g.hold(d); err != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"context"
+	"maps"
 	"math"
 	"testing"
 
@@ -62,7 +63,11 @@ func growElsewhere(t *testing.T, plan *Plan, d *picket.Dataset) []byte {
 		}
 		return c.Data()
 	}
-	p, err := gbdt.ParseParams(plan.Params)
+	params := maps.Clone(plan.Params)
+	if plan.Folds > 1 {
+		params["early_stopping_rounds"] = params["num_round"] // as a container that is always told some
+	}
+	p, err := gbdt.ParseParams(params)
 	if err != nil {
 		t.Fatal(err)
 	}
