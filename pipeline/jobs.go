@@ -97,6 +97,21 @@ func (p *Pipeline) WriteDataset(ctx context.Context, in Prepared, o RunOptions, 
 	return writeJSONFile(filepath.Join(dir, planName), plans)
 }
 
+// CheckVerdicts stops a run whose verdicts move too much, as the train step of Run
+// does, before any training job is paid for: it learns with and without them here.
+func (p *Pipeline) CheckVerdicts(ctx context.Context, in Prepared, o RunOptions) error {
+	if len(in.Verdicts) == 0 {
+		return nil
+	}
+	o.complete()
+	with, err := o.learn(ctx, in, nil)
+	if err != nil {
+		return err
+	}
+	_, err = o.bearing(ctx, in, with)
+	return err
+}
+
 // copyDataset copies a snapshot out of the bucket.
 func (p *Pipeline) copyDataset(ctx context.Context, id, dir string) error {
 	prefix := picket.DatasetsPrefix + id + "/"

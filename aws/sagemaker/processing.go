@@ -22,7 +22,6 @@ import (
 	"picket/pipeline"
 	"picket/pipeline/train"
 	"picket/store"
-	"picket/telemetry"
 )
 
 // Processing is the body of a processing container. Its channels are folders below
@@ -56,7 +55,7 @@ func (p *Processing) work(prefixes map[string]string, step func(*pipeline.Pipeli
 			return fmt.Errorf("channel %s: %w", channel, err)
 		}
 	}
-	over := pipeline.New(p.Config, pipeline.Deps{Bucket: bucket, Log: p.Log, Metrics: telemetry.New(), Now: p.Now, TempDir: dir, Version: p.Version})
+	over := pipeline.New(p.Config, pipeline.Deps{Bucket: bucket, Log: p.Log, Now: p.Now, TempDir: dir, Version: p.Version})
 	if err := step(over); err != nil {
 		return err
 	}
@@ -202,6 +201,9 @@ func (p *Processing) Dataset(ctx context.Context, o pipeline.RunOptions) (string
 		}
 		counts := in.Snapshot.Counts
 		detail = fmt.Sprintf("dataset %s: %d rows, %d unlabelled, %v", in.Snapshot.ID, counts.Rows, counts.Unlabelled, counts.ByClass)
+		if err := over.CheckVerdicts(ctx, in, o); err != nil {
+			return err
+		}
 		return over.WriteDataset(ctx, in, o, p.out("dataset"))
 	})
 	return detail, err

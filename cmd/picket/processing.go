@@ -28,6 +28,7 @@ type processingFlags struct {
 	boosters, param []string
 	seed            uint64
 	maxRows         int
+	accept          bool
 }
 
 func (a *app) processingCommand() *cobra.Command {
@@ -67,6 +68,7 @@ func (a *app) processingCommand() *cobra.Command {
 	flags.StringArrayVar(&f.boosters, "booster", nil, "booster to train with its classes, as traffic/actor/60=normal,scan; repeats (dataset; default: what the labels give)")
 	flags.StringArrayVar(&f.param, "param", nil, "XGBoost parameter, as eta=0.1; repeats (dataset)")
 	flags.Uint64Var(&f.seed, "seed", 1, "of splits and training (dataset)")
+	flags.BoolVar(&f.accept, "accept", false, "go on where verdicts contradict each other or move too much (dataset)")
 	flags.IntVar(&f.maxRows, "max-rows", 20_000, "rows of each class and booster (dataset)")
 	return c
 }
@@ -77,7 +79,7 @@ func (f processingFlags) options() (pipeline.RunOptions, error) {
 		return pipeline.RunOptions{}, usageError(hint(err, "write --booster traffic/actor/60=normal,scan"))
 	}
 	options, err := trainFlags{params: f.param, seed: f.seed}.options()
-	return pipeline.RunOptions{Name: f.name, Seed: f.seed, MaxRows: f.maxRows, Shape: shape, Train: options}, err
+	return pipeline.RunOptions{Name: f.name, Seed: f.seed, MaxRows: f.maxRows, Shape: shape, Train: options, Accept: f.accept}, err
 }
 
 // trainJob trains as SageMaker's training containers do.
