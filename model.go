@@ -12,6 +12,7 @@ const (
 	DetectorAccess   = "access"
 	DetectorPhishing = "phishing"
 	DetectorTable    = "table" // a model of somebody's labelled table
+	DetectorLists    = "lists" // no booster: the user's own lists
 )
 
 // BoosterID names one booster of a model package.

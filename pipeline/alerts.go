@@ -21,12 +21,12 @@ type hitCache struct {
 	byKey map[hitKey]scored
 }
 
-type hitKey struct{ model, usual, key string }
+type hitKey struct{ model, usual, lists, key string }
 
 type scored struct {
 	alerts    []triage.Alert
 	anomalies []triage.Alert
-	rulings   []triage.Alert // of rules
+	rulings   []triage.Alert // of rules and lists
 	rows      uint64
 }
 
@@ -68,12 +68,13 @@ func (c *hitCache) keep(newest map[slot]string) {
 func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string, usual *baselines) ([]triage.Alert, uint64, error) {
 	var all []triage.Alert
 	var rows uint64
+	lists := p.loadTagged()
 	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
-		k := hitKey{model.ID, usual.id(), newest[s]}
+		k := hitKey{model.ID, usual.id(), lists.version, newest[s]}
 		sc, ok := p.hits.get(k)
 		if !ok {
 			var err error
-			if sc, err = p.score(ctx, scorer, s, newest[s], usual); err != nil {
+			if sc, err = p.score(ctx, scorer, s, newest[s], usual, &lists); err != nil {
 				return nil, 0, err
 			}
 			p.hits.put(k, sc)
@@ -93,7 +94,7 @@ const maxAlerts = 2000
 const batchRows = 2048
 
 // score scores every row of one features object and explains those over their threshold.
-func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string, usual *baselines) (scored, error) {
+func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string, usual *baselines, lists *byTag) (scored, error) {
 	began := p.deps.Now()
 	var sc scored
 	batch := make([]picket.Features, 0, batchRows)
@@ -111,6 +112,7 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 		if a, told := atFirstSight(&row, key); told {
 			sc.rulings = append(sc.rulings, a)
 		}
+		sc.rulings = append(sc.rulings, lists.names(&row, key)...)
 		if batch = append(batch, row); len(batch) < batchRows {
 			return nil
 		}
@@ -122,6 +124,11 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 	if err != nil {
 		return sc, err
 	}
+	met, err := p.met(ctx, s, key, lists)
+	if err != nil {
+		return sc, err
+	}
+	sc.rulings = append(sc.rulings, met...)
 	sc.alerts, sc.anomalies, sc.rulings = furthest(sc.alerts), furthestAnomalies(sc.anomalies), furthest(sc.rulings)
 	if err := sc.explain(ctx, scorer); err != nil {
 		return sc, err
@@ -199,6 +206,9 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 		alerts[i].Port, alerts[i].Facts = proofs[i].Port, slices.Concat(alerts[i].Facts, proofs[i].Facts)
 		if alerts[i].Entity.Kind == picket.KindName {
 			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, p.brands()), alerts[i].Facts)
+		}
+		if len(alerts[i].Peers) > 0 {
+			continue // known already, and only those
 		}
 		for _, peer := range proofs[i].Peers {
 			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})

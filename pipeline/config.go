@@ -16,6 +16,7 @@ type Config struct {
 	AnomaliesPerDay float64       `json:"anomalies_per_day" yaml:"anomalies_per_day"` // findings of the baseline, once it has learned 24 h; 0 is no baseline
 	Brands          string        `json:"brands" yaml:"brands"`                       // file of protected names of one's own; see extract.ReadBrands
 	AllowedNames    string        `json:"allowed_names" yaml:"allowed_names"`         // file of names that are no findings, nor what is below them
+	Lists           []ListFile    `json:"lists" yaml:"lists"`                         // addresses, networks and names of one's own, by tag
 	Suppress        []triage.Rule `json:"suppress" yaml:"suppress"`                   // findings that nobody wants to see, until the rule expires
 }
 

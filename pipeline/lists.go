@@ -4,7 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +25,90 @@ type lists struct {
 	mu      sync.Mutex
 	brands  listFile[*extract.Brands]
 	allowed listFile[map[string]bool]
+	tagged  map[ListFile]*listFile[*entries]
+}
+
+// ListFile is a list of the user's with its tag; see triage.ListTags.
+type ListFile struct {
+	Tag  string `json:"tag" yaml:"tag"`
+	Path string `json:"path" yaml:"path"` // addresses, networks and names, one a line
+}
+
+// Validate says what is wrong with a list.
+func (l ListFile) Validate() error {
+	if !slices.Contains(triage.ListTags(), l.Tag) {
+		return fmt.Errorf("tag %q is not one of %s", l.Tag, strings.Join(triage.ListTags(), ", "))
+	}
+	if l.Path == "" {
+		return fmt.Errorf("list of tag %s has no path", l.Tag)
+	}
+	return nil
+}
+
+// byTag are the user's lists as they are now, and a name for their state.
+type byTag struct {
+	lists   map[string][]*entries
+	version string
+}
+
+// loadTagged reads those of the user's lists that have changed.
+func (p *Pipeline) loadTagged() byTag {
+	now := byTag{lists: map[string][]*entries{}}
+	if len(p.cfg.Lists) == 0 {
+		return now
+	}
+	p.lists.mu.Lock()
+	defer p.lists.mu.Unlock()
+	if p.lists.tagged == nil {
+		p.lists.tagged = map[ListFile]*listFile[*entries]{}
+	}
+	var state []string
+	for _, l := range p.cfg.Lists {
+		f := p.lists.tagged[l]
+		if f == nil {
+			f = &listFile[*entries]{}
+			p.lists.tagged[l] = f
+		}
+		if e := load(p, f, l.Tag+" "+filepath.Base(l.Path), l.Path, readEntries); e != nil {
+			now.lists[l.Tag] = append(now.lists[l.Tag], e)
+		}
+		state = append(state, l.Tag, l.Path, f.modified.String(), strconv.FormatInt(f.size, 10))
+	}
+	now.version = digest(state...)
+	return now
+}
+
+// has reports whether a list of a tag has an entity's id.
+func (b *byTag) has(tag, id string) bool {
+	return slices.ContainsFunc(b.lists[tag], func(e *entries) bool { return e.has(id) })
+}
+
+// tags returns the tags of what is bad under which an address is listed. One's own
+// and what is allowed is under none.
+func (b *byTag) tags(a netip.Addr) (tags []string) {
+	for tag, lists := range b.lists {
+		if tag != triage.TagOwn && tag != triage.TagAllow && slices.ContainsFunc(lists, func(e *entries) bool { return e.hasAddress(a) }) {
+			tags = append(tags, tag)
+		}
+	}
+	if len(tags) > 0 && (b.address(triage.TagOwn, a) || b.address(triage.TagAllow, a)) {
+		return nil
+	}
+	slices.Sort(tags)
+	return tags
+}
+
+func (b *byTag) address(tag string, a netip.Addr) bool {
+	return slices.ContainsFunc(b.lists[tag], func(e *entries) bool { return e.hasAddress(a) })
+}
+
+// inside reports whether an address is one of the organisation's: on its list where
+// it has one, else private.
+func (b *byTag) inside(a netip.Addr) bool {
+	if len(b.lists[triage.TagOwn]) > 0 {
+		return b.address(triage.TagOwn, a)
+	}
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast()
 }
 
 // listFile is one file with what was read of it.
@@ -91,21 +179,28 @@ func (p *Pipeline) brands() *extract.Brands {
 	return own
 }
 
-// allow drops the alerts on names that the organisation's list allows.
+// allow drops the alerts on addresses and names that the organisation's lists allow.
 func (p *Pipeline) allow(alerts []triage.Alert) []triage.Alert {
-	if p.cfg.AllowedNames == "" {
+	var names map[string]bool
+	if p.cfg.AllowedNames != "" {
+		p.lists.mu.Lock()
+		names = load(p, &p.lists.allowed, "allowed names", p.cfg.AllowedNames, readNames)
+		p.lists.mu.Unlock()
+	}
+	lists := p.loadTagged()
+	if names == nil && len(lists.lists[triage.TagAllow]) == 0 {
 		return alerts
 	}
-	p.lists.mu.Lock()
-	allowed := load(p, &p.lists.allowed, "allowed names", p.cfg.AllowedNames, readNames)
-	p.lists.mu.Unlock()
 	kept := make([]triage.Alert, 0, len(alerts))
 	for _, a := range alerts {
-		if a.Entity.Kind == picket.KindName && covers(allowed, a.Entity.ID) {
+		switch {
+		case a.Entity.Kind == picket.KindName && covers(names, a.Entity.ID):
 			p.deps.Metrics.Dropped("triage", "allowed name", 1)
-			continue
+		case a.Entity.Kind != picket.KindPrincipal && lists.has(triage.TagAllow, a.Entity.ID):
+			p.deps.Metrics.Dropped("triage", "allowed", 1)
+		default:
+			kept = append(kept, a)
 		}
-		kept = append(kept, a)
 	}
 	return kept
 }

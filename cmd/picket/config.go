@@ -132,6 +132,11 @@ func (a *app) settingsWithOrigin() (settings, map[string]string, error) {
 			return s, origin, usageError(hint(fmt.Errorf("suppression rule %d: %w", i+1, err), "give it a pattern, expires, author and reason"))
 		}
 	}
+	for i, list := range s.Pipeline.Lists {
+		if err := list.Validate(); err != nil {
+			return s, origin, usageError(hint(fmt.Errorf("list %d: %w", i+1, err), "give it a tag and a path"))
+		}
+	}
 	return s, origin, nil
 }
 
@@ -183,6 +188,9 @@ the default.`,
 				fmt.Fprintf(a.stdout, "%-24s %-22s %-12s # %s\n", v.name, v.get(&s), origin[v.name], v.meaning)
 			}
 			fmt.Fprintf(a.stdout, "%-24s %d rules\n", "pipeline.suppress", len(s.Pipeline.Suppress))
+			for _, l := range s.Pipeline.Lists {
+				fmt.Fprintf(a.stdout, "%-24s %s %s\n", "pipeline.lists", l.Tag, l.Path)
+			}
 			return nil
 		},
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 
 func (a *app) detectCommand() *cobra.Command {
 	var model, output, failOn, keep string
+	var lists []string
 	var perDay, anomalies float64
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
@@ -31,7 +34,11 @@ but where --keep says.`,
 			if err != nil {
 				return err
 			}
-			findings, err := a.detect(c.Context(), model, keep, budgets{perDay, anomalies}, args)
+			tagged, err := parseLists(lists)
+			if err != nil {
+				return err
+			}
+			findings, err := a.detect(c.Context(), detecting{model, keep, perDay, anomalies, tagged}, args)
 			if err != nil {
 				return err
 			}
@@ -46,20 +53,46 @@ but where --keep says.`,
 	c.Flags().StringVar(&keep, "keep", "", "leave the bucket here, in a folder or at s3://NAME/PREFIX, for \"picket explain --data\"")
 	c.Flags().Float64Var(&perDay, "alerts-per-day", 0, alertsPerDayUsage)
 	c.Flags().Float64Var(&anomalies, "anomalies-per-day", 0, "tell so many a day of what is unusual after 24 h of the same input, beside what the model says; 0 is none")
+	c.Flags().StringArrayVar(&lists, "list", nil, "TAG=FILE: addresses, networks and names of yours, one a line; tags: "+strings.Join(triage.ListTags(), ", "))
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")
 	return c
 }
 
-// budgets are how many findings a day are told: of the model, and of the baseline.
-type budgets struct{ alerts, anomalies float64 }
+// detecting is how files are looked through.
+type detecting struct {
+	model, keep       string
+	alerts, anomalies float64 // findings a day: of the model, and of the baseline
+	lists             []pipeline.ListFile
+}
+
+// parseLists reads the --list flags.
+func parseLists(flags []string) ([]pipeline.ListFile, error) {
+	var lists []pipeline.ListFile
+	for _, text := range flags {
+		tag, path, _ := strings.Cut(text, "=")
+		l := pipeline.ListFile{Tag: tag, Path: path}
+		err := l.Validate()
+		if err == nil {
+			_, err = os.Stat(path)
+		}
+		if err != nil {
+			return nil, usageError(hint(fmt.Errorf("--list %q: %w", text, err), "as in --list tor=exits.txt"))
+		}
+		lists = append(lists, l)
+	}
+	return lists, nil
+}
 
 // detect runs the whole path over files and returns what is left of the findings.
-func (a *app) detect(ctx context.Context, modelPath, keep string, b budgets, paths []string) ([]picket.Finding, error) {
-	model, scorer, err := a.loadModel(modelPath)
+func (a *app) detect(ctx context.Context, d detecting, paths []string) ([]picket.Finding, error) {
+	model, scorer, err := a.loadModel(d.model)
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.workspaceIn(ctx, keep, func(c *pipeline.Config) { c.AlertsPerDay, c.AnomaliesPerDay = b.alerts, b.anomalies })
+	w, err := a.workspaceIn(ctx, d.keep, func(c *pipeline.Config) {
+		c.AlertsPerDay, c.AnomaliesPerDay = d.alerts, d.anomalies
+		c.Lists = append(c.Lists, d.lists...)
+	})
 	if err != nil {
 		return nil, err
 	}

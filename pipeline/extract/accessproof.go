@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +51,37 @@ func AccessProofs(ctx context.Context, parts []Part, windows []picket.Window, _ 
 		proofs[i] = c.proof()
 	}
 	return proofs, nil
+}
+
+// Caller is somebody who did something from somewhere.
+type Caller struct {
+	Principal string
+	From      netip.Addr
+	At        int64 // Unix nanoseconds
+	Count     uint64
+	Write     bool // something was changed
+	Login     bool // at a host
+}
+
+// Callers visits who did what from which address. Events that do not say where they
+// came from are left out.
+func Callers(ctx context.Context, parts []Part, visit func(Caller)) error {
+	for _, p := range parts {
+		err := readLedgerPart(p, func(key string, s *accessState) error {
+			e, err := storedEvent(key, s)
+			if err != nil {
+				return err
+			}
+			if from, err := netip.ParseAddr(e.from); err == nil && e.principal != "" {
+				visit(Caller{Principal: e.principal, From: from, At: e.at, Count: e.count, Write: e.write, Login: e.kind == "login"})
+			}
+			return nil
+		})
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return fmt.Errorf("callers: %w", err)
+		}
+	}
+	return nil
 }
 
 // accessProof gathers what one window rests on.

@@ -40,6 +40,8 @@ var techniques = map[string]string{
 	"T1078.004": "Cloud Accounts",
 	"T1087":     "Account Discovery",
 	"T1087.004": "Cloud Account",
+	"T1090":     "Proxy",
+	"T1090.003": "Multi-hop Proxy",
 	"T1098":     "Account Manipulation",
 	"T1098.001": "Additional Cloud Credentials",
 	"T1098.003": "Additional Cloud Roles",
@@ -48,6 +50,7 @@ var techniques = map[string]string{
 	"T1110.003": "Password Spraying",
 	"T1136":     "Create Account",
 	"T1136.003": "Cloud Account",
+	"T1189":     "Drive-by Compromise",
 	"T1484":     "Domain or Tenant Policy Modification",
 	"T1484.002": "Trust Modification",
 	"T1485":     "Data Destruction",
@@ -126,6 +129,12 @@ func Technique(f *picket.Finding) (tactic, id string) {
 		return "TA0007", "T1046"
 	}
 	if t := accessTypeNamed(f); t != nil {
+		return t.tactic, t.id
+	}
+	if l := listOf(f); l != nil {
+		return l.tactic, l.id
+	}
+	if t, ok := ruleTypes[f.Type]; ok && f.Cut == picket.CutRule {
 		return t.tactic, t.id
 	}
 	t, ok := byType[[2]string{f.Class, f.Type}]

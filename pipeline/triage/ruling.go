@@ -22,10 +22,11 @@ func (h *hit) ruling() string {
 }
 
 // uid is that of the hit's incident of a class. What a rule says of an entity's day
-// is one incident with what a booster says of it; each list has incidents of its own.
+// is one incident with what a booster says of it; rulings with a type of their own have
+// incidents of their own.
 func (h *hit) uid(class string) string {
 	detector := h.Booster.Detector
-	if h.ruled(picket.CutList) {
+	if h.Ruling != nil && h.Ruling.Type != "" {
 		detector = h.ruling()
 	}
 	return UID(detector, class, h.Entity, h.Start)

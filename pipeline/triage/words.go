@@ -46,6 +46,12 @@ func captionOf(f *picket.Finding) string {
 	if t := accessTypeNamed(f); t != nil {
 		return t.caption
 	}
+	if l := listOf(f); l != nil {
+		return l.caption
+	}
+	if t, ok := ruleTypes[f.Type]; ok && f.Cut == picket.CutRule {
+		return t.caption
+	}
 	if c, ok := captions[f.Type]; ok {
 		return c
 	}
