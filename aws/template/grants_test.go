@@ -64,7 +64,9 @@ func unless(st Statement) string {
 	}
 	var keys []string
 	for _, c := range st.Conditions {
-		keys = append(keys, c.Key)
+		if !slices.Contains(keys, c.Key) {
+			keys = append(keys, c.Key)
+		}
 	}
 	return " if " + strings.Join(keys, "+")
 }
