@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"math"
 	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"picket"
 	"picket/pipeline/extract"
@@ -41,10 +39,35 @@ type Closed struct {
 // then, if not nil, is called with what was closed before the marks go: if it
 // fails, or the process dies, they are still due.
 func (p *Pipeline) Close(ctx context.Context, days bool, then func([]Closed) error) error {
-	due, err := p.due(ctx)
-	if err != nil {
+	due := map[slot][]string{}
+	if err := p.due(ctx, picket.DuePrefix, due); err != nil {
 		return err
 	}
+	return p.closeDue(ctx, due, days, then)
+}
+
+// CloseMarked is Close for the hours of the given marks alone: of what a queue has
+// told. Those that have no mark any more were closed over by another.
+func (p *Pipeline) CloseMarked(ctx context.Context, marks []string, then func([]Closed) error) error {
+	due := map[slot][]string{}
+	for _, mark := range marks {
+		s, err := markSlot(mark)
+		if err != nil {
+			return err
+		}
+		if due[s] != nil || s.Day {
+			continue
+		}
+		if err := p.due(ctx, picket.DuePrefix+s.String()+"/", due); err != nil {
+			return err
+		}
+	}
+	return p.closeDue(ctx, due, false, then)
+}
+
+// closeDue closes slots by their marks. One that cannot be closed does not stop the
+// others, and stays due.
+func (p *Pipeline) closeDue(ctx context.Context, due map[slot][]string, days bool, then func([]Closed) error) error {
 	later, err := p.later(ctx, due)
 	if err != nil {
 		return err
@@ -54,45 +77,49 @@ func (p *Pipeline) Close(ctx context.Context, days bool, then func([]Closed) err
 	}
 	var closed []Closed
 	var marks []string
+	var failed error
 	chains := map[string]*chain{}
 	for _, s := range slices.SortedFunc(maps.Keys(due), compareSlots) {
 		if s.Day && !days {
 			continue
 		}
 		c, err := p.closeSlot(ctx, s, chains)
+		if ctx.Err() != nil {
+			return errors.Join(failed, ctx.Err())
+		}
 		if err != nil {
-			return fmt.Errorf("close %s: %w", s, err)
+			failed = errors.Join(failed, fmt.Errorf("close %s: %w", s, err))
+			continue
 		}
 		closed = append(closed, c)
 		marks = append(marks, due[s]...)
 	}
 	if then != nil && len(closed) > 0 {
 		if err := then(closed); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
 	for _, mark := range marks {
 		if err := p.deps.Bucket.Delete(ctx, mark); err != nil {
-			return fmt.Errorf("close: %w", err)
+			return errors.Join(failed, fmt.Errorf("close: %w", err))
 		}
 	}
-	return nil
+	return failed
 }
 
-// due returns the marks of each slot that has any.
-func (p *Pipeline) due(ctx context.Context) (map[slot][]string, error) {
-	due := map[slot][]string{}
-	for info, err := range p.deps.Bucket.List(ctx, picket.DuePrefix, "") {
+// due adds the marks below a prefix to those of each slot.
+func (p *Pipeline) due(ctx context.Context, prefix string, due map[slot][]string) error {
+	for info, err := range p.deps.Bucket.List(ctx, prefix, "") {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		s, err := parseSlot(path.Dir(strings.TrimPrefix(info.Key, picket.DuePrefix)))
+		s, err := markSlot(info.Key)
 		if err != nil {
-			return nil, fmt.Errorf("mark %s: %w", info.Key, err)
+			return err
 		}
 		due[s] = append(due[s], info.Key)
 	}
-	return due, nil
+	return nil
 }
 
 // closeSlot writes the features of one slot from the parts that are there now.
@@ -107,9 +134,7 @@ func (p *Pipeline) closeSlot(ctx context.Context, s slot, chains map[string]*cha
 		return Closed{}, err
 	}
 	c := Closed{Key: featuresKey(s, parts.keys, past), Day: s.day().Start, Parts: len(parts.keys), Source: s.Source, Last: parts.last}
-	if _, err := p.deps.Bucket.Stat(ctx, c.Key); err == nil {
-		return c, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if there, err := p.there(ctx, c.Key); there || err != nil {
 		return c, err
 	}
 	stats, err := p.putFeatures(ctx, s, c.Key, parts, past)
@@ -232,7 +257,7 @@ func (p *Pipeline) addParts(ctx context.Context, hour slot, all *slotParts) erro
 		if err != nil {
 			return err
 		}
-		if old, ok := newest[st.Object]; !ok || newer(st.Modified, st.Version, old.Modified, old.Version) {
+		if old, ok := newest[st.Object]; !ok || st.edition().after(old.edition()) {
 			newest[st.Object] = st
 		}
 	}

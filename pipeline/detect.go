@@ -80,6 +80,9 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	if err := p.evidence(ctx, events); err != nil {
 		return fmt.Errorf("evidence: %w", err)
 	}
+	if err := p.tell(ctx, events); err != nil {
+		return err
+	}
 	for _, f := range events {
 		put, err := p.putFinding(ctx, day, &f)
 		if err != nil {
@@ -88,6 +91,44 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 		if put {
 			d.Events = append(d.Events, f)
 			p.flag(&f)
+		}
+	}
+	return nil
+}
+
+// tell hands events to who wants to be told.
+func (p *Pipeline) tell(ctx context.Context, findings []picket.Finding) error {
+	if p.deps.Tell == nil || len(findings) == 0 {
+		return nil
+	}
+	events := make([]Event, len(findings))
+	for i := range findings {
+		ocsf, err := triage.Encoder{Version: p.deps.Version}.Encode(&findings[i])
+		if err != nil {
+			return err
+		}
+		events[i] = Event{Finding: findings[i], UID: triage.EventUID(&findings[i]), OCSF: ocsf}
+	}
+	return p.deps.Tell(ctx, events)
+}
+
+// DetectDays detects in the given days, and in those whose threshold rests on them,
+// by a model. told, if not nil, is called after each.
+func (p *Pipeline) DetectDays(ctx context.Context, s Serving, days []int64, told func(day int64, d Detected)) error {
+	for _, day := range days {
+		p.pasts.forget(day)
+	}
+	days, err := p.shadowed(ctx, days)
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		d, err := p.Detect(ctx, s.Model, s.Scorer, day)
+		if err != nil {
+			return err
+		}
+		if told != nil {
+			told(day, d)
 		}
 	}
 	return nil

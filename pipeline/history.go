@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -78,12 +77,12 @@ func (p *Pipeline) history(ctx context.Context, c *chain, s slot) (*link, *extra
 	}
 	first := at // of those to be made
 	for ; first >= 0; first-- {
-		_, err := p.deps.Bucket.Stat(ctx, c.links[first].key)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		there, err := p.there(ctx, c.links[first].key)
+		if err != nil {
 			return nil, nil, err
+		}
+		if there {
+			break
 		}
 	}
 	for i := first + 1; i <= at; i++ {

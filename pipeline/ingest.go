@@ -35,6 +35,8 @@ type Raw struct {
 	Size     int64
 	Open     func() (io.ReadCloser, error)
 	Changed  func() bool // whether it changed since; nil if it cannot
+	ID       string      // that the store gave this version: on S3 its version id or ETag; "" if none
+	Sequence string      // S3's sequencer of the event, for versions of one second; "" if unknown
 }
 
 // Ingested is what became of one raw object. It is kept as JSON in windows/objects/.
@@ -43,7 +45,9 @@ type Ingested struct {
 	Version  string       `json:"version"` // SHA-256 of the content, 16 hex digits
 	Modified time.Time    `json:"modified"`
 	Size     int64        `json:"size"`
-	Slots    []string     `json:"slots"` // hours and sources that it has a part in
+	ID       string       `json:"id,omitempty"`       // see Raw
+	Sequence string       `json:"sequence,omitempty"` // see Raw
+	Slots    []string     `json:"slots"`              // hours and sources that it has a part in
 	Stats    decode.Stats `json:"stats"`
 	Error    string       `json:"error,omitempty"` // why the rest of it could not be read
 	Set      string       `json:"quarantine,omitempty"`
@@ -60,7 +64,7 @@ func (p *Pipeline) Ingest(ctx context.Context, raw Raw) (Ingested, error) {
 		return Ingested{}, err
 	}
 	for _, m := range versions {
-		if m.whole && m.Size == raw.Size && m.Modified.Equal(raw.Modified) && raw.Size > 0 {
+		if m.whole && m.Size == raw.Size && m.Modified.Equal(raw.Modified) && m.ID == raw.ID && raw.Size > 0 {
 			m.Already = true
 			return m, p.reconcile(ctx, versions) // who wrote it may have been killed before
 		}
@@ -78,6 +82,26 @@ func (p *Pipeline) Ingest(ctx context.Context, raw Raw) (Ingested, error) {
 	return in, p.reconcile(ctx, versions)
 }
 
+// Take is Ingest that says in the log what became of the object, and counts what
+// failed. ErrChanged means that it changed while it was read: try again later.
+func (p *Pipeline) Take(ctx context.Context, raw Raw) (Ingested, error) {
+	in, err := p.Ingest(ctx, raw)
+	if err != nil {
+		if !errors.Is(err, ErrChanged) && ctx.Err() == nil {
+			p.deps.Metrics.Error("ingest")
+		}
+		return in, err
+	}
+	trace := Trace(in.Object, in.Version)
+	if in.Error != "" {
+		p.deps.Log.Warn("object set aside", "stage", "decode", "key", raw.Key, "trace", trace, "records", in.Stats.Records, "error", in.Error)
+	}
+	if !in.Already {
+		p.deps.Log.Info("object read", "stage", "decode", "key", raw.Key, "trace", trace, "records", in.Stats.Records)
+	}
+	return in, nil
+}
+
 func (p *Pipeline) countDecoded(s decode.Stats) {
 	p.deps.Metrics.In("decode", s.Lines)
 	p.deps.Metrics.Out("decode", s.Records)
@@ -90,7 +114,7 @@ func (p *Pipeline) countDecoded(s decode.Stats) {
 // read decodes the object and puts what it holds. Nothing is visible to Close
 // before the marks, and the manifest comes last.
 func (p *Pipeline) read(ctx context.Context, raw Raw, versions []Ingested) (Ingested, error) {
-	in := Ingested{Object: raw.Key, Modified: raw.Modified.UTC(), Size: raw.Size}
+	in := Ingested{Object: raw.Key, Modified: raw.Modified.UTC(), Size: raw.Size, ID: raw.ID, Sequence: raw.Sequence}
 	r, err := raw.Open()
 	if err != nil {
 		return in, err
@@ -143,7 +167,7 @@ func again(in Ingested, versions []Ingested) string {
 	for _, v := range versions {
 		if v.Modified.Before(in.Modified) {
 			known = known || v.Version == in.Version
-			if last.Version == "" || newer(v.Modified, v.Version, last.Modified, last.Version) {
+			if last.Version == "" || v.edition().after(last.edition()) {
 				last = v
 			}
 		}
@@ -205,12 +229,13 @@ type provenance struct {
 	Object   string    `json:"object"`
 	Version  string    `json:"version"`
 	Modified time.Time `json:"modified"`
+	Sequence string    `json:"sequence,omitempty"`
 	First    int64     `json:"first"` // Unix seconds: start of its first minute and end of its last,
 	Last     int64     `json:"last"`  // both 0 in a part without rows
 }
 
 func (in Ingested) provenance(info extract.PartInfo) []byte {
-	line, _ := json.Marshal(provenance{in.Object, in.Version, in.Modified, info.First, info.Last})
+	line, _ := json.Marshal(provenance{in.Object, in.Version, in.Modified, in.Sequence, info.First, info.Last})
 	return append(line, '\n')
 }
 
@@ -289,9 +314,7 @@ func (p *Pipeline) reconcile(ctx context.Context, versions []Ingested) error {
 	if len(versions) == 0 {
 		return nil
 	}
-	newest := slices.MaxFunc(versions, func(a, b Ingested) int {
-		return cmp.Or(a.Modified.Compare(b.Modified), cmp.Compare(a.Version, b.Version))
-	})
+	newest := slices.MaxFunc(versions, func(a, b Ingested) int { return a.edition().compare(b.edition()) })
 	has := map[string]bool{}
 	for _, s := range newest.Slots {
 		has[s] = true
@@ -323,13 +346,31 @@ func (p *Pipeline) putEmpty(ctx context.Context, in Ingested, text string) error
 	return putPart(ctx, p.deps.Bucket, s, in.Object, in.Version, body)
 }
 
-// newer reports whether version a of an object supersedes version b: the later
-// one, and of two at the same instant the greater.
-func newer(at time.Time, a string, bt time.Time, b string) bool {
-	if !at.Equal(bt) {
-		return at.After(bt)
+// edition orders the versions of an object: the later supersedes the earlier, of
+// two of the same instant (S3 tells seconds) that of the later event, and where
+// that is not known the greater.
+type edition struct {
+	modified          time.Time
+	sequence, version string
+}
+
+func (in Ingested) edition() edition  { return edition{in.Modified, in.Sequence, in.Version} }
+func (v provenance) edition() edition { return edition{v.Modified, v.Sequence, v.Version} }
+
+func (e edition) after(o edition) bool { return e.compare(o) > 0 }
+
+func (e edition) compare(o edition) int {
+	if at := e.modified.Compare(o.modified); at != 0 {
+		return at
 	}
-	return a > b
+	if e.sequence != "" && o.sequence != "" {
+		n := max(len(e.sequence), len(o.sequence)) // the shorter one is filled up at its right, says S3's documentation
+		pad := func(text string) string { return text + strings.Repeat("0", n-len(text)) }
+		if order := cmp.Compare(pad(e.sequence), pad(o.sequence)); order != 0 {
+			return order
+		}
+	}
+	return cmp.Compare(e.version, o.version)
 }
 
 // hashed takes the SHA-256 of what is read through it.
@@ -382,7 +423,7 @@ func (p *Pipeline) RawObjects(ctx context.Context, visit func(Raw) error) error 
 // RawObject returns the raw object that info describes.
 func (p *Pipeline) RawObject(ctx context.Context, info store.Info) Raw {
 	return Raw{
-		Key: strings.TrimPrefix(info.Key, picket.RawPrefix), Modified: info.Modified, Size: info.Size,
+		Key: strings.TrimPrefix(info.Key, picket.RawPrefix), Modified: info.Modified, Size: info.Size, ID: info.ETag,
 		Open: func() (io.ReadCloser, error) {
 			r, _, err := p.deps.Bucket.Get(ctx, info.Key)
 			return r, err

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -62,11 +63,34 @@ func parseSlot(text string) (slot, error) {
 	return slot{Start: t.Unix(), Day: layout == dayLayout, Source: source}, nil
 }
 
+// markSlot returns the slot that a mark's key names.
+func markSlot(key string) (slot, error) {
+	s, err := parseSlot(path.Dir(strings.TrimPrefix(key, picket.DuePrefix)))
+	if err != nil {
+		return s, fmt.Errorf("mark %s: %w", key, err)
+	}
+	return s, nil
+}
+
+// Trace names what a part, its marks and a manifest came from, one version of one
+// raw object: the end of their keys, by which log lines of the stages find together.
+func Trace(object, version string) string { return digest(object) + "." + version }
+
+// FeaturesDay returns the start of the UTC day, in Unix seconds, that the key of a
+// features object names.
+func FeaturesDay(key string) (int64, error) {
+	s, _, err := featuresSlot(key)
+	if err != nil || !strings.HasPrefix(key, picket.FeaturesPrefix) {
+		return 0, fmt.Errorf("features %s: %w", key, cmp.Or(err, errors.New("not below "+picket.FeaturesPrefix)))
+	}
+	return s.day().Start, nil
+}
+
 // Keys. Each follows from its input alone.
 func partPrefix(s slot) string { return picket.WindowsPrefix + s.String() + "/" }
 
 func partKey(s slot, object, version string) string {
-	return partPrefix(s) + digest(object) + "." + version
+	return partPrefix(s) + Trace(object, version)
 }
 
 // manifestPrefix holds one manifest per version of a raw object, apart from the

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -84,19 +83,8 @@ func (l *Live) scored(closed []Closed) {
 // Take ingests one raw object. ErrChanged means that it changed while it was
 // read: try again once it is quiet.
 func (l *Live) Take(ctx context.Context, raw Raw) error {
-	p := l.Pipeline
-	in, err := p.Ingest(ctx, raw)
-	if err != nil {
-		if !errors.Is(err, ErrChanged) && ctx.Err() == nil {
-			p.deps.Metrics.Error("ingest")
-		}
+	if _, err := l.Pipeline.Take(ctx, raw); err != nil {
 		return err
-	}
-	if in.Error != "" {
-		p.deps.Log.Warn("object set aside", "stage", "decode", "key", raw.Key, "records", in.Stats.Records, "error", in.Error)
-	}
-	if !in.Already {
-		p.deps.Log.Info("object read", "stage", "decode", "key", raw.Key, "records", in.Stats.Records)
 	}
 	select {
 	case l.arrived <- struct{}{}:
@@ -166,18 +154,8 @@ func (l *Live) detect(ctx context.Context, closed []Closed) error {
 	days := make([]int64, len(closed))
 	for i := range closed {
 		days[i] = closed[i].Day
-		l.Pipeline.pasts.forget(closed[i].Day)
 	}
-	days, err := l.Pipeline.shadowed(ctx, days)
-	if err != nil {
-		return err
-	}
-	serving := l.Serving()
-	for _, day := range days {
-		d, err := l.Pipeline.Detect(ctx, serving.Model, serving.Scorer, day)
-		if err != nil {
-			return err
-		}
+	err := l.Pipeline.DetectDays(ctx, l.Serving(), days, func(day int64, d Detected) {
 		l.mu.Lock()
 		if day >= l.day {
 			l.day, l.budget = day, d.Budget
@@ -186,6 +164,9 @@ func (l *Live) detect(ctx context.Context, closed []Closed) error {
 		if l.Detected != nil {
 			l.Detected(d)
 		}
+	})
+	if err != nil {
+		return err
 	}
 	l.scored(closed)
 	l.Lag()

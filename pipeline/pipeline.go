@@ -18,6 +18,7 @@ import (
 	"os"
 	"time"
 
+	"picket"
 	"picket/store"
 	"picket/telemetry"
 )
@@ -30,6 +31,17 @@ type Deps struct {
 	Now     func() time.Time // the clock; never read elsewhere
 	TempDir string           // spilled runs go here; "" is the system's
 	Version string           // of the program, for findings
+
+	// Tell is told of each event of a finding before it is written, and again if it
+	// fails or the process dies in between: at least once. May be nil.
+	Tell func(ctx context.Context, events []Event) error
+}
+
+// Event is one event of a finding, as others are told it.
+type Event struct {
+	Finding picket.Finding
+	UID     string // of the event: the same whenever it is told again
+	OCSF    []byte // a Detection Finding, JSON
 }
 
 // Pipeline runs the stages over one bucket. Its methods may be called at the
@@ -68,6 +80,15 @@ func digest(parts ...string) string {
 		h.Write([]byte{0})
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// there reports whether an object is there. It asks by list: who may not read an
+// object may ask this.
+func (p *Pipeline) there(ctx context.Context, key string) (bool, error) {
+	for info, err := range p.deps.Bucket.List(ctx, key, "") {
+		return info.Key == key, err
+	}
+	return false, nil
 }
 
 // putOnce writes an object whose key follows from its content: if it is already

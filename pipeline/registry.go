@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ func (p *Pipeline) Model(ctx context.Context, id string) (*train.Package, error)
 		return nil, err
 	}
 	r, _, err := p.deps.Bucket.Get(ctx, modelKey(full))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("model %q: %w", full, ErrNoModel)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +55,9 @@ func (p *Pipeline) Model(ctx context.Context, id string) (*train.Package, error)
 }
 
 func (p *Pipeline) modelID(ctx context.Context, prefix string) (string, error) {
+	if len(prefix) == 2*sha256.Size {
+		return prefix, nil
+	}
 	ids, err := p.Models(ctx)
 	if err != nil {
 		return "", err
