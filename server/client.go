@@ -22,9 +22,26 @@ type Client struct {
 	URL   string        // of the endpoint: http://127.0.0.1:8080/invocations
 	Model *picket.Model // the package that the endpoint serves: its boosters and schemas
 	HTTP  *http.Client
+
+	// Send asks the endpoint instead of HTTP, where a call of another kind leads
+	// there; may be nil. It returns the answer's body.
+	Send func(ctx context.Context, r Request) (io.ReadCloser, error)
 }
 
-// Score sends the rows of each booster in one request. Where the model has no
+// Request is rows for an endpoint, and what is asked of them.
+type Request struct {
+	ContentType, Accept, CustomAttributes string
+	Body                                  []byte
+}
+
+// Most that one request has: a serverless endpoint takes 4 MiB, others 6, and an
+// answer with contributions is some times as large as its rows.
+const (
+	maxRequest   = 2 << 20 // bytes
+	maxExplained = 256     // rows
+)
+
+// Score sends the rows of each booster, many in one request. Where the model has no
 // booster for a row, its score has no classes.
 func (c *Client) Score(ctx context.Context, rows []picket.Features, explain bool) ([]picket.Score, error) {
 	scores := make([]picket.Score, len(rows))
@@ -36,46 +53,73 @@ func (c *Client) Score(ctx context.Context, rows []picket.Features, explain bool
 	}
 	for i := range c.Model.Boosters {
 		b := &c.Model.Boosters[i]
-		if at := byBooster[b.ID]; len(at) > 0 {
-			if err := c.ask(ctx, b, scores, at, explain); err != nil {
+		for at := byBooster[b.ID]; len(at) > 0; {
+			n, err := c.ask(ctx, b, scores, at, explain)
+			if err != nil {
 				return nil, fmt.Errorf("endpoint %s: booster %s: %w", c.URL, b.ID, err)
 			}
+			at = at[n:]
 		}
 	}
 	return scores, nil
 }
 
-// ask scores the rows at the given places with one booster.
-func (c *Client) ask(ctx context.Context, b *picket.Booster, scores []picket.Score, at []int, explain bool) error {
+// ask scores rows at the first of the given places with one booster, as many as one
+// request takes, and returns how many.
+func (c *Client) ask(ctx context.Context, b *picket.Booster, scores []picket.Score, at []int, explain bool) (int, error) {
+	if explain {
+		at = at[:min(len(at), maxExplained)]
+	}
 	var body bytes.Buffer
-	for _, i := range at {
+	for n, i := range at {
+		before := body.Len()
 		writeRow(&body, scores[i].Values)
+		if n > 0 && body.Len() > maxRequest {
+			body.Truncate(before)
+			at = at[:n]
+			break
+		}
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, &body)
+	r, err := c.send(ctx, Request{
+		ContentType: "text/csv", Accept: "application/jsonlines", Body: body.Bytes(),
+		CustomAttributes: fmt.Sprintf("booster=%s;schema=%s;contributions=%t", b.ID, b.Schema.Hash, explain),
+	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	request.Header.Set("Content-Type", "text/csv")
-	request.Header.Set("Accept", "application/jsonlines")
-	request.Header.Set("X-Amzn-Sagemaker-Custom-Attributes", fmt.Sprintf("booster=%s;schema=%s;contributions=%t", b.ID, b.Schema.Hash, explain))
-	response, err := c.HTTP.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		reason, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-		return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(reason)))
-	}
-	lines := json.NewDecoder(bufio.NewReader(response.Body))
+	defer r.Close()
+	lines := json.NewDecoder(bufio.NewReader(r))
 	for _, i := range at {
 		var p prediction
 		if err := lines.Decode(&p); err != nil {
-			return fmt.Errorf("answer: %w", err)
+			return 0, fmt.Errorf("answer: %w", err)
 		}
 		p.fill(&scores[i], b)
 	}
-	return nil
+	return len(at), nil
+}
+
+func (c *Client) send(ctx context.Context, r Request) (io.ReadCloser, error) {
+	if c.Send != nil {
+		return c.Send(ctx, r)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", r.ContentType)
+	request.Header.Set("Accept", r.Accept)
+	request.Header.Set("X-Amzn-Sagemaker-Custom-Attributes", r.CustomAttributes)
+	response, err := c.HTTP.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		defer response.Body.Close()
+		reason, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+		return nil, fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(reason)))
+	}
+	return response.Body, nil
 }
 
 // writeRow writes a row as the endpoint reads it: a missing value is empty.

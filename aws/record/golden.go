@@ -41,12 +41,12 @@ func (c *Calls) Compare(role, data, raw, prefix string, strict bool) error {
 	for _, n := range needs {
 		n.Resource = plain(n.Resource, data, raw, prefix)
 		seen = append(seen, n)
-		if !slices.Contains(listed, n) {
+		if !slices.ContainsFunc(listed, func(l Need) bool { return l.covers(n) }) {
 			wrong = append(wrong, "called and not listed: "+role+" "+n.String())
 		}
 	}
 	for _, n := range listed {
-		if strict && !slices.Contains(seen, n) {
+		if strict && !slices.ContainsFunc(seen, n.covers) {
 			wrong = append(wrong, "listed and not called: "+role+" "+n.String())
 		}
 	}
@@ -54,6 +54,13 @@ func (c *Calls) Compare(role, data, raw, prefix string, strict bool) error {
 		return fmt.Errorf("aws/record/calls.txt:\n%s", strings.Join(wrong, "\n"))
 	}
 	return nil
+}
+
+// covers reports whether a right is that of n, or one of the whole folder that n
+// is in.
+func (l Need) covers(n Need) bool {
+	folder, whole := strings.CutSuffix(l.Resource, "*")
+	return l.Action == n.Action && (l.Resource == n.Resource || whole && strings.HasPrefix(n.Resource, folder))
 }
 
 // plain puts the words of calls.txt in the place of names.

@@ -10,10 +10,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"picket/aws/lambda"
 )
 
 // Exit codes, listed in every help text.
@@ -25,10 +28,22 @@ const (
 )
 
 func main() {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" && path.Base(os.Args[0]) == "bootstrap" {
+		function()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// function is this program in AWS Lambda: it answers events until it is ended.
+func function() {
+	if err := lambda.Run(context.Background(), os.Getenv, version, os.Stdout, nil); err != nil {
+		fmt.Fprintln(os.Stderr, "picket: error:", err)
+		os.Exit(exitError)
+	}
+	os.Exit(exitOK)
 }
 
 // app is what every command shares: where to read and write, and the

@@ -106,7 +106,9 @@ func (s *Server) KMSKeys(bucket string) map[string]string {
 	defer s.mu.Unlock()
 	keys := map[string]string{}
 	for key, versions := range s.buckets[bucket] {
-		keys[key] = versions[len(versions)-1].kms
+		if o := newest(versions); o != nil {
+			keys[key] = o.kms
+		}
 	}
 	return keys
 }
