@@ -80,7 +80,7 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	if err := p.evidence(ctx, events); err != nil {
 		return fmt.Errorf("evidence: %w", err)
 	}
-	if err := p.tell(ctx, events); err != nil {
+	if err := p.announce(ctx, events); err != nil {
 		return err
 	}
 	for _, f := range events {
@@ -96,8 +96,8 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	return nil
 }
 
-// tell hands events to who wants to be told.
-func (p *Pipeline) tell(ctx context.Context, findings []picket.Finding) error {
+// announce hands events to who wants to be told.
+func (p *Pipeline) announce(ctx context.Context, findings []picket.Finding) error {
 	if p.deps.Tell == nil || len(findings) == 0 {
 		return nil
 	}

@@ -83,6 +83,9 @@ func (p *Pipeline) tell(ctx context.Context, f picket.Finding) error {
 		return nil
 	}
 	f.Count++
+	if err := p.announce(ctx, []picket.Finding{f}); err != nil {
+		return err
+	}
 	_, err = p.putFinding(ctx, f.At-f.At%picket.Day, &f)
 	return err
 }
