@@ -46,5 +46,14 @@ skip=${missing:+TestPeers}
 go test -tags e2e -run 'TestMemory$' -count=1 -v ./cmd/picket
 skip=${skip:+$skip|}TestMemory$
 go test -tags e2e -skip "$skip" -count=1 -timeout 14m -v $packages | awk '!/^ *(=== |--- PASS.*\/)/'
+# The AWS templates: linters, and a simulator of IAM that answers questions about them.
+notools=
+if sh bench/aws-tools.sh; then
+	PICKET_PEERS=$PWD/.peers go test -tags e2e -run 'TestTools' -count=1 -v ./aws/template | awk '!/^ *=== /'
+else
+	notools="cfn-lint, checkov, parliament (Python) or iam-simulate (Node)"
+	echo "e2e: $notools is missing: the templates are not linted and no policy is simulated" >&2
+fi
 [ -z "$noqemu" ] || echo "e2e: passed, but for what needs $noqemu" >&2
 [ -z "$missing" ] || echo "e2e: passed, but for what needs $missing" >&2
+[ -z "$notools" ] || echo "e2e: passed, but for what needs $notools" >&2

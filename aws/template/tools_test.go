@@ -169,13 +169,14 @@ func checkov(t *testing.T, name string) []finding {
 // parliament knows every action, its resources and its condition keys.
 func parliament(t *testing.T) []finding {
 	known := policies(t, full())
-	delete(known, "everything")
-	delete(known, "raw-key")
+	for _, made := range []string{"everything", "raw-key", "key!", "DATA!"} { // for the questions
+		delete(known, made)
+	}
 	in, err := json.Marshal(known)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := run(t, in, tools(t, "awslint/parliament/bin/python"), "testdata/parliament.py")
+	out := run(t, in, tools(t, "awslint/parliament/bin/python"), "testdata/read_policies.py")
 	var said []struct{ Policy, Issue, Detail string }
 	if err := json.Unmarshal(out, &said); err != nil {
 		t.Fatalf("parliament: %v: %s", err, out)
