@@ -9,6 +9,11 @@ const (
 	SourceZeek = "zeek" // Zeek conn: both directions of one connection per record
 	SourcePcap = "pcap" // packets: one direction, one packet per record
 
+	SourceNetFlow = "netflow" // NetFlow, IPFIX, netflow events: one direction of one flow at one exporter per record
+	SourceEVE     = "eve"     // Suricata flow events: both directions of one flow per record
+	SourceALB     = "alb"     // load balancer requests: both directions of one request per record
+	SourceOCSF    = "ocsf"    // OCSF Network Activity that is not made of VPC Flow Logs: one or both directions
+
 	SourceNames  = "names"  // names asked for: resolver queries, HTTP hosts, TLS server names, lists
 	SourceAccess = "access" // what principals did: API calls, logins
 )
@@ -52,7 +57,7 @@ const (
 // responder where the log knows (Opener), else the sender and the receiver.
 // Who opened the conversation is decided in extract, from all its records.
 type Record struct {
-	Source    string // SourceVPC, SourceZeek, SourcePcap
+	Source    string // SourceVPC, SourceZeek, SourcePcap, ...
 	Interface string // where the log was taken; "" where it does not say
 	Line      uint64 // line or packet number in the raw object, from 1
 
@@ -85,6 +90,7 @@ type Lookup struct {
 
 	Type    string       // of the DNS question: "A", "AAAA", "TXT"; "" where unknown
 	Code    string       // of the DNS answer: "NOERROR", "NXDOMAIN"; "" where unknown
+	Told    bool         `json:",omitempty"` // the answer to a question that the log told by itself
 	Answers []netip.Addr // addresses that it led to
 	Issuer  string       // of the TLS certificate, where the log has it
 	Valid   [2]int64     // Unix seconds: the certificate's validity; 0 where unknown

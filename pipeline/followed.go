@@ -40,7 +40,7 @@ func (p *Pipeline) followed(ctx context.Context, f *picket.Finding, proof extrac
 		}
 	}
 	looked := false
-	for _, source := range []string{picket.SourceVPC, picket.SourceZeek, picket.SourcePcap} {
+	for _, source := range extract.FlowSources() {
 		hour := slot{Start: f.At - f.At%picket.Hour, Source: source}
 		parts, err := p.parts(ctx, hour)
 		if err != nil {

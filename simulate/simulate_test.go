@@ -305,7 +305,7 @@ func TestRunStops(t *testing.T) {
 	if err != io.ErrShortWrite {
 		t.Errorf("got %v, want emit's error", err)
 	}
-	if _, err := Records(context.Background(), parse(t, small), "netware", func(*picket.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "there are pcap") {
+	if _, err := Records(context.Background(), parse(t, small), "netware", func(*picket.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "pcap, pcapng") {
 		t.Errorf("got %v for a format that there is none of", err)
 	}
 }

@@ -16,6 +16,7 @@ type flowLog struct {
 	version  int
 	loose    bool // records carry the interval's times, not those of the packets
 	ids      map[netip.Addr]string
+	places   func(netip.Addr) string // where a gateway sees a side; nil for interfaces of machines
 	groups   [12]flowGroup
 }
 
@@ -75,6 +76,10 @@ func (v *flowLog) take(c *Conversation, put func(*line) error) error {
 			return err
 		}
 	}
+	if v.places != nil {
+		v.passes(c)
+		return nil
+	}
 	for _, a := range []netip.Addr{c.Src, c.Dst} {
 		if h := v.net.byAddr[a]; h != nil {
 			g := &v.groups[h.id%uint64(len(v.groups))]
@@ -82,6 +87,15 @@ func (v *flowLog) take(c *Conversation, put func(*line) error) error {
 		}
 	}
 	return nil
+}
+
+// passes notes a conversation at the attachments of a gateway that it passes.
+func (v *flowLog) passes(c *Conversation) {
+	in, out := v.places(c.Src), v.places(c.Dst)
+	v.groups[0].going = append(v.groups[0].going, flowPart{c, in, v.net.byAddr[c.Dst]})
+	if out != in {
+		v.groups[0].going = append(v.groups[0].going, flowPart{c, out, v.net.byAddr[c.Dst]})
+	}
 }
 
 // advance closes the intervals of a group that end before t.

@@ -36,6 +36,8 @@ type flowWriter struct {
 	vpc     string
 	open    []*flowObject // by period
 	made    int
+	fields  string                         // the header line
+	row     func(b []byte, l *line) []byte // appends a line
 	buf     []byte
 }
 
@@ -48,7 +50,12 @@ type flowObject struct {
 
 func flowText(version int) func(*Script, *network, *objects) encoder {
 	return func(s *Script, net *network, out *objects) encoder {
-		return &flowWriter{net: net, out: out, version: version, d: newDice(s.Seed, 3), vpc: fmt.Sprintf("%017x", net.seed)[:17]}
+		f := &flowWriter{net: net, out: out, version: version, d: newDice(s.Seed, 3), vpc: fmt.Sprintf("%017x", net.seed)[:17], fields: fields2}
+		if version >= 3 {
+			f.fields = fields5
+		}
+		f.row = f.append
+		return f
 	}
 }
 
@@ -62,7 +69,7 @@ func (f *flowWriter) write(l *line) error {
 	if err != nil {
 		return err
 	}
-	f.buf = f.append(f.buf[:0], l)
+	f.buf = f.row(f.buf[:0], l)
 	o.lines++
 	_, err = o.zip.Write(f.buf)
 	return err
@@ -103,11 +110,7 @@ func (f *flowWriter) create(period int64) (*flowObject, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := fields2
-	if f.version >= 3 {
-		fields = fields5
-	}
-	_, err = io.WriteString(zip, fields+"\n")
+	_, err = io.WriteString(zip, f.fields+"\n")
 	return &flowObject{period: period, file: file, zip: zip}, err
 }
 

@@ -30,7 +30,9 @@ type line struct {
 	picket.Record
 	conv  *Conversation
 	in    bool   // it is about what conv.Dst sent
-	count uint64 // zeek: number of the connection; pcap: of the packet in its side
+	flags uint8  // netflow, eve: TCP flags of all packets that Src sent
+	back  uint8  // eve: that Dst sent
+	count uint64 // pcap: number of the packet in its side; others: of the connection or record
 	ack   uint64 // pcap: packets of the other side before it
 }
 
@@ -62,6 +64,20 @@ var formats = map[string]format{
 	"zeek-json": {connView, connText(true)},
 	"pcap":      {packetView, packetFile(false)},
 	"pcapng":    {packetView, packetFile(true)},
+
+	"vpc-parquet":  {flowView(60, 5), flowTable(flowRow)},
+	"tgw":          {gatewayView, gatewayText},
+	"tgw-parquet":  {gatewayView, flowTable(gatewayRow)},
+	"ocsf-parquet": {flowView(60, 5), flowTable(lakeRow)},
+	"ocsf":         {sensorView(ocsfRecord), hourlyText("ocsf/", "network_activity", "", appendOCSF)},
+	"eve":          {sensorView(eveRecord), hourlyText("suricata/", "eve", "", appendEVE)},
+	"nfw":          {exporterView(firewallPlace, false), hourlyText("network-firewall/", "flow", "", appendFirewall)},
+	"netflow5":     {exporterView("/00000007", true), exportFile(5)},
+	"netflow9":     {exporterView("/00000007", false), exportFile(9)},
+	"ipfix":        {exporterView("/00000007", false), exportFile(10)},
+	"goflow2":      {exporterView(sampler, false), hourlyText("goflow2/", "flows", "", appendGoFlow)},
+	"nfdump":       {exporterView(sampler, false), hourlyText("nfdump/", "flows", nfdumpHead, appendNfdump)},
+	"alb":          {sensorView(requestRecord), requestText},
 }
 
 // Formats are the names of the formats, sorted.

@@ -3,7 +3,6 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/netip"
 	"strings"
 
@@ -14,209 +13,24 @@ import (
 // array, one a line, or one alone, indented or not; also those that EventBridge
 // wraps in "detail" and the LookupEvents API in "CloudTrailEvent". A line number
 // is that of the event.
-//
-// Events are framed by their brackets and parsed one at a time, so that an object
-// of one long line costs no more memory than the buffer.
 func readCloudTrail(d *run) error {
-	c := cloudTrail{run: d}
-	if head, _ := d.in.Peek(3); len(trimBOM(head)) < len(head) {
-		c.skip(3)
-	}
-	for {
-		event, err := c.frame()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil && event != nil {
-			err = c.read(event)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return d.eachObject(d.readTrailEvent)
 }
 
-// cloudTrail frames events.
-type cloudTrail struct {
-	*run
-	lines bool // brackets were found broken: an event ends with its line
-}
-
-// frame returns the next event, valid until the call after. It is nil for what
-// was passed over, and io.EOF is the end.
-func (c *cloudTrail) frame() ([]byte, error) {
-	for {
-		b, err := c.in.Peek(1)
-		if err == io.EOF {
-			return nil, err
-		} else if err != nil {
-			return nil, c.readError(err)
-		}
-		switch b[0] {
-		case ' ', '\t', '\r', '\n', ',', '[', ']', '}':
-			c.skip(1)
-		case '{':
-			if n := c.wrapper(); n > 0 {
-				c.skip(n)
-				continue
-			}
-			return c.event()
-		default:
-			return nil, c.dropLine()
-		}
-	}
-}
-
-func (c *cloudTrail) skip(n int) {
-	k, _ := c.in.Discard(n)
-	c.next += int64(k)
-}
-
-// wrapper returns the length of the opening of an object that holds events and is
-// none, up to the bracket of their array.
-func (c *cloudTrail) wrapper() int {
-	b, _ := c.in.Peek(256)
-	i := space(b, 1)
-	end := stringEnd(b, i)
-	if end < 0 {
-		return 0
-	}
-	switch string(b[i+1 : end-1]) {
-	case "Records", "records", "Events":
-	default:
-		return 0
-	}
-	if i = space(b, end); i >= len(b) || b[i] != ':' {
-		return 0
-	}
-	if i = space(b, i+1); i >= len(b) || b[i] != '[' {
-		return 0
-	}
-	return i + 1
-}
-
-// event frames the object that begins here.
-func (c *cloudTrail) event() ([]byte, error) {
-	c.begin()
-	for n := min(c.in.Buffered(), bufferSize); ; n = min(2*n+4096, bufferSize) {
-		b, err := c.in.Peek(n)
-		if c.lines {
-			if k := bytes.IndexByte(b, '\n'); k >= 0 {
-				b = b[:k]
-			}
-		}
-		if end := nestEnd(b, 0); end > 0 {
-			c.skip(end)
-			return b[:end], nil
-		}
-		switch {
-		case c.lines && len(b) < n, err == nil && n == bufferSize, err != nil:
-			return nil, c.broken(b, err)
-		}
-	}
-}
-
-// begin counts an event or what stands for one.
-func (c *cloudTrail) begin() {
-	c.stats.Lines++
-	c.offset = c.next
-}
-
-// broken passes over an object whose brackets do not close in b. Where lines of
-// it begin objects of their own, it is one bad line, and from there on every
-// event must end with its line: else each bad line would be looked at with all
-// that follows it.
-func (c *cloudTrail) broken(b []byte, err error) error {
-	switch {
-	case c.lines, bytes.Contains(b, []byte("\n{")):
-		c.lines = true
-		if err := c.drop(reasonJSON, "brackets do not close", firstLine(b)); err != nil {
-			return err
-		}
-		return c.endLine()
-	case err == io.EOF:
-		return c.failAt(c.offset, reasonCut, "everything before the cut was kept", io.ErrUnexpectedEOF)
-	case err != nil:
-		return c.readError(err)
-	}
-	if err := c.drop(reasonLongLine, "", b); err != nil {
-		return err
-	}
-	return c.skipObject()
-}
-
-func firstLine(b []byte) []byte {
-	line, _, _ := bytes.Cut(b, []byte{'\n'})
-	return line
-}
-
-// dropLine passes over a line that is no JSON.
-func (c *cloudTrail) dropLine() error {
-	c.begin()
-	b, _ := c.in.Peek(4096)
-	if err := c.drop(reasonJSON, "", firstLine(b)); err != nil {
-		return err
-	}
-	return c.endLine()
-}
-
-// endLine skips to the next line.
-func (c *cloudTrail) endLine() error {
-	for {
-		b, err := c.in.ReadSlice('\n')
-		c.next += int64(len(b))
-		switch {
-		case err == nil || err == io.EOF:
-			return nil
-		case len(b) < bufferSize:
-			return c.readError(err)
-		}
-	}
-}
-
-// skipObject skips an object that does not fit the buffer.
-func (c *cloudTrail) skipObject() error {
-	depth, quoted, escape := 0, false, false
-	for {
-		b, err := c.in.ReadByte()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return c.readError(err)
-		}
-		c.next++
-		switch {
-		case escape:
-			escape = false
-		case quoted:
-			escape, quoted = b == '\\', b != '"'
-		case b == '"':
-			quoted = true
-		case b == '{' || b == '[':
-			depth++
-		case b == '}' || b == ']':
-			if depth--; depth == 0 {
-				return nil
-			}
-		}
-	}
-}
-
-// read sends what one event says.
-func (c *cloudTrail) read(b []byte) error {
+// readTrailEvent sends what one event says.
+func (d *run) readTrailEvent(b []byte) error {
 	var e trailEvent
 	if !e.parse(b) {
-		return c.drop(reasonJSON, "", b)
+		return d.drop(reasonJSON, "", b)
 	}
-	switch reason := e.record(&c.rec); reason {
+	switch reason := e.record(&d.rec); reason {
 	case "":
-		return c.send(b)
+		return d.send(b)
 	case reasonInsight:
-		c.stats.Dropped[reason]++
+		d.stats.Dropped[reason]++
 		return nil
 	default:
-		return c.drop(reason, "", b)
+		return d.drop(reason, "", b)
 	}
 }
 
@@ -361,6 +175,14 @@ func (e *trailEvent) record(r *picket.Record) (reason string) {
 	}
 	if string(e.kind) == "AwsCloudTrailInsight" || string(e.category) == "Insight" {
 		return reasonInsight
+	}
+	return e.recordAt(r, at)
+}
+
+// recordAt makes a record of an event whose time is known.
+func (e *trailEvent) recordAt(r *picket.Record, at int64) (reason string) {
+	if e.name == nil || e.source == nil {
+		return reasonNoCall
 	}
 	a := &picket.Access{
 		ID: text(e.id), Service: text(e.source), Action: text(e.name), Region: text(e.region), Agent: text(e.agent),

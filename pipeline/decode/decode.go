@@ -31,6 +31,11 @@ type Options struct {
 	MaxRatio int64
 	// RatioFrom is where MaxRatio starts to matter, in unpacked bytes; 64 MiB if 0.
 	RatioFrom int64
+	// TempDir is where an object that must be read from its end, as Parquet must, is
+	// kept while it is read; "" is the system's. The file has no name.
+	TempDir string
+	// MaxSpool is how many bytes of it are kept; 8 GiB if 0.
+	MaxSpool int64
 	// Now stands in for the time of an object that has none; time.Now if nil.
 	Now func() time.Time
 }
@@ -44,6 +49,10 @@ type Stats struct {
 	Records     uint64            // emitted
 	Dropped     map[string]uint64 // lines or packets that gave no record, by reason
 	First, Last int64             // Unix nanoseconds: earliest start, latest end; 0 without records
+	Alerts      []Alert           // of another sensor, worst first, at most MaxAlerts
+	AlertsLeft  uint64            // alerts that Alerts has no room for
+	Gaps        []Gap             // where the log says that it saw nothing or lost records, at most MaxGaps
+	GapsLeft    uint64            // lines of gaps that Gaps has no room for
 }
 
 // Reject is one line or packet that could not be read.
@@ -94,14 +103,14 @@ func Decode(ctx context.Context, obj Object, r io.Reader, emit func(*picket.Reco
 // returned as it is. What is wrong with the object itself is an *ObjectError; an
 // error of ctx or r is neither, since the object may be whole.
 //
-// Memory is about 1.5 MiB, for zstd up to twice its window (at most 128 MiB) more,
+// Memory is about 1.5 MiB, for Parquet that of a page of each column, for zstd up to twice its window (at most 128 MiB) more,
 // however large the object.
 func (o Options) Decode(ctx context.Context, obj Object, r io.Reader, emit func(*picket.Record) error, reject func(Reject) error) (Stats, error) {
 	in := buffers.Get().(*bufio.Reader)
 	defer buffers.Put(in)
 	defer in.Reset(nil)
 	d := &run{
-		obj: obj, in: in, emit: emit, reject: reject,
+		ctx: ctx, obj: obj, in: in, emit: emit, reject: reject, options: o.withDefaults(),
 		latest: latest(obj, o.Now),
 		stats:  Stats{Dropped: map[string]uint64{}},
 	}
@@ -115,6 +124,7 @@ func (o Options) Decode(ctx context.Context, obj Object, r io.Reader, emit func(
 		err = d.readError(err)
 	}
 	d.stats.Bytes = uint64(src.bytes())
+	d.stats.Alerts, d.stats.Gaps = d.alerts.sorted(), d.gaps.sorted()
 	return d.stats, err
 }
 
@@ -142,17 +152,22 @@ func latest(obj Object, now func() time.Time) int64 {
 
 // run is one Decode under way.
 type run struct {
-	obj    Object
-	src    *source
-	in     *bufio.Reader // unpacked bytes
-	emit   func(*picket.Record) error
-	reject func(Reject) error
-	latest int64 // Unix nanoseconds
-	stats  Stats
-	rec    picket.Record
-	offset int64 // of the current line or packet
-	next   int64 // of the one after it
-	hellos hellos
+	ctx     context.Context
+	obj     Object
+	options Options
+	src     *source
+	in      *bufio.Reader // unpacked bytes
+	emit    func(*picket.Record) error
+	reject  func(Reject) error
+	latest  int64 // Unix nanoseconds
+	stats   Stats
+	rec     picket.Record
+	offset  int64 // of the current line or packet
+	next    int64 // of the one after it
+	hellos  hellos
+	alerts  alerts
+	gaps    gaps
+	shown   func() []byte // the row at hand, where there is no line of it
 }
 
 func (d *run) decode() error {
@@ -185,13 +200,29 @@ func (d *run) drain() error {
 // send emits d.rec if its times can be true; b is what it was made from.
 func (d *run) send(b []byte) error {
 	r := &d.rec
+	if ok, err := d.believe(r, b); !ok {
+		return err
+	}
+	r.Line = d.stats.Lines
+	return d.give(r)
+}
+
+// believe reports whether the times of r can be true; if not, b is dropped.
+func (d *run) believe(r *picket.Record, b []byte) (bool, error) {
 	if r.End < r.Start {
 		r.End = r.Start
 	}
-	if r.Start < earliest || r.End > d.latest {
-		return d.drop(reasonTime, time.Unix(0, r.Start).UTC().Format(time.RFC3339)+" to "+time.Unix(0, r.End).UTC().Format(time.RFC3339), b)
+	if d.inTime(r.Start, r.End) {
+		return true, nil
 	}
-	r.Line = d.stats.Lines
+	return false, d.drop(reasonTime, time.Unix(0, r.Start).UTC().Format(time.RFC3339)+" to "+time.Unix(0, r.End).UTC().Format(time.RFC3339), b)
+}
+
+// inTime reports whether times can be true.
+func (d *run) inTime(start, end int64) bool { return start >= earliest && end <= d.latest }
+
+// give emits a record that has its line.
+func (d *run) give(r *picket.Record) error {
 	if d.stats.Records == 0 || r.Start < d.stats.First {
 		d.stats.First = r.Start
 	}
@@ -207,6 +238,9 @@ func (d *run) drop(reason, detail string, b []byte) error {
 	d.stats.Dropped[reason]++
 	if d.reject == nil || d.stats.Dropped[reason] > MaxRejects {
 		return nil
+	}
+	if b == nil && d.shown != nil {
+		b = d.shown()
 	}
 	return d.reject(Reject{
 		Object: d.obj.Key, Offset: d.offset, Line: d.stats.Lines, Reason: reason, Detail: detail,

@@ -251,7 +251,6 @@ func TestNotRecognised(t *testing.T) {
 	f(strings.Repeat("\x00", 257)+"ustar\x0000", "tar")
 	f("BZh91AY", "bzip2")
 	f("\xfd7zXZ\x00", "xz")
-	f("PAR1", "Parquet")
 	f("\xff\xfe2\x00", "UTF-16")
 	f("hello\n", `"hello"`)
 	f("[{},{}]", "array")

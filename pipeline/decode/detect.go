@@ -27,8 +27,15 @@ func detect(head []byte) format {
 		return f
 	}
 	head = trimBOM(head)
-	if isCloudTrail(head) {
+	switch {
+	case isCloudTrail(head):
 		return format{name: "cloudtrail", read: readCloudTrail}
+	case isOCSF(head):
+		return format{name: "ocsf", read: readOCSF}
+	case isEVE(head):
+		return format{name: "eve", read: readEVE}
+	case isGoFlow(head):
+		return format{name: "goflow2", read: readGoFlow}
 	}
 	rest := head
 	for range 100 {
@@ -60,6 +67,12 @@ func detectBinary(b []byte) (format, bool) {
 			return format{name: "pcapng", read: readPcapng}, true
 		}
 	}
+	switch {
+	case bytes.HasPrefix(b, []byte("PAR1")):
+		return format{name: "parquet", read: readParquet}, true
+	case isNetFlow(b):
+		return format{name: "netflow", read: readNetFlow}, true
+	}
 	for _, m := range []struct{ magic, hint string }{
 		{"PK\x03\x04", "a zip archive: unpack it first"},
 		{"PK\x05\x06", "an empty zip archive"},
@@ -68,7 +81,6 @@ func detectBinary(b []byte) (format, bool) {
 		{"7z\xbc\xaf", "a 7z archive: unpack it first"},
 		{"\x04\x22\x4d\x18", "lz4: unpack it first"},
 		{"\x1f\x9d", "compress: unpack it first"},
-		{"PAR1", "Parquet"},
 		{"SQLite format 3\x00", "an SQLite database"},
 		{"ElfFile\x00", "a Windows event log"},
 		{"\x34\xcd\xb2\xa1", "a capture of the old modified pcap format"},
@@ -99,11 +111,17 @@ func detectLine(line []byte) (format, bool) {
 		return format{name: "zeek-json", read: readZeekJSON}, true
 	case isVPCHeader(line):
 		if bytes.Contains(line, []byte("tgw-")) {
-			return format{reason: "transit gateway flow log: not read yet"}, true
+			return format{name: "tgw", read: readVPC}, true
 		}
 		return format{name: "vpc", read: readVPC}, true
+	case isTGWDefault(line):
+		return format{name: "tgw", read: readTGW}, true
 	case isVPCDefault(line):
 		return format{name: "vpc", read: readVPC}, true
+	case isALB(line):
+		return format{name: "alb", read: readALB}, true
+	case isNfdump(line):
+		return format{name: "nfdump", read: readNfdump}, true
 	case isSSHD(line):
 		return format{name: "sshd", read: readSSHD}, true
 	}
@@ -158,10 +176,6 @@ func guess(text []byte) string {
 		return "binary data"
 	case has(`"digestStartTime"`):
 		return "a digest of CloudTrail: it holds no events"
-	case has(`"event_type"`) && has(`"flow_id"`):
-		return "Suricata EVE: not read yet"
-	case isLoadBalancer(line):
-		return "load balancer access log: not read yet"
 	case has(" queries: ") && has(" query: ") || has("dnsmasq[") && has(" query["):
 		return "DNS query log: not read yet"
 	case has("#Fields: "):
@@ -176,13 +190,6 @@ func guess(text []byte) string {
 		return "comma-separated: " + excerpt(line)
 	}
 	return "text: " + excerpt(line)
-}
-
-// isLoadBalancer reports whether line starts like an access log of an
-// application load balancer: a protocol, a time, app/NAME.
-func isLoadBalancer(line []byte) bool {
-	f := bytes.SplitN(line, []byte{' '}, 4)
-	return len(f) == 4 && strings.Contains(" http https h2 grpcs ws wss ", " "+string(f[0])+" ") && bytes.HasPrefix(f[2], []byte("app/"))
 }
 
 // excerpt quotes the first 60 bytes of line.

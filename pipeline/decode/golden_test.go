@@ -45,7 +45,7 @@ func decodeString(s string) result { return decodeBytes([]byte(s), Options{}) }
 func goldenFiles(t testing.TB) []string {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{"*.log", "*.pcap", "*.pcapng"} {
+	for _, pattern := range []string{"*.log", "*.pcap", "*.pcapng", "*.flows", "*.parquet"} {
 		found, err := filepath.Glob("testdata/*/" + pattern)
 		if err != nil {
 			t.Fatal(err)

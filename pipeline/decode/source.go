@@ -41,6 +41,9 @@ func (o Options) withDefaults() Options {
 	if o.RatioFrom == 0 {
 		o.RatioFrom = 64 << 20
 	}
+	if o.MaxSpool == 0 {
+		o.MaxSpool = 8 << 30
+	}
 	return o
 }
 

@@ -30,6 +30,8 @@ const (
 	colAction
 	colStatus
 	colFlags
+	colNoRoute // of transit gateways
+	colBlackhole
 	columns
 )
 
@@ -70,7 +72,11 @@ type vpcRow struct {
 // readVPC reads a flow log line by line. A header may come again, with another
 // order, where logs were joined.
 func readVPC(d *run) error {
-	row := &vpcRow{plan: vpcDefault, ends: make([]int, len(vpcDefault))}
+	return readFlowLog(d, &vpcRow{plan: vpcDefault, ends: make([]int, len(vpcDefault))})
+}
+
+// readFlowLog reads rows by the plan of row until a header says otherwise.
+func readFlowLog(d *run, row *vpcRow) error {
 	for {
 		line, err := d.line()
 		if err == io.EOF {
@@ -106,8 +112,12 @@ func (row *vpcRow) header(d *run, line []byte) error {
 	row.ends = make([]int, len(fields))
 	row.field = [columns][]byte{}
 	var have [columns]bool
+	known := vpcColumns
+	if bytes.Contains(line, []byte("tgw-")) {
+		known = tgwColumns
+	}
 	for i, f := range fields {
-		row.plan[i] = vpcColumns[string(f)]
+		row.plan[i] = known[string(f)]
 		have[row.plan[i]] = true
 	}
 	have[colSrc] = have[colSrc] || have[colPktSrc]
@@ -125,10 +135,16 @@ func (row *vpcRow) read(d *run, line []byte) error {
 	if !row.split(line) {
 		return d.drop(reasonColumns, "", line)
 	}
+	return row.take(d, line)
+}
+
+// take makes a Record of the row, which line holds.
+func (row *vpcRow) take(d *run, line []byte) error {
 	switch status := row.field[colStatus]; {
 	case status == nil || string(status) == "OK":
 	case string(status) == "NODATA":
 		d.stats.Dropped[reasonNoData]++
+		row.gap(d, false)
 		return nil
 	case string(status) == "SKIPDATA":
 		return row.lost(d, line)
@@ -169,7 +185,19 @@ func (row *vpcRow) lost(d *run, line []byte) error {
 	if reason := row.place(&d.rec); reason != "" {
 		return d.drop(reason, "", line)
 	}
+	row.gap(d, true)
 	return d.send(line)
+}
+
+// gap notes that the row's interval has no records, if its times can be true.
+func (row *vpcRow) gap(d *run, lost bool) {
+	var at picket.Record
+	if row.place(&at) != "" || !d.inTime(at.Start, at.End) {
+		return
+	}
+	if !d.gaps.add(at.Interface, lost, at.Start, at.End) {
+		d.stats.GapsLeft++
+	}
 }
 
 // place fills in interface and times.
@@ -219,6 +247,11 @@ func (row *vpcRow) record(r *picket.Record) (reason string) {
 		r.Rejected = true
 	default:
 		return reasonAction
+	}
+	if row.field[colNoRoute] != nil || row.field[colBlackhole] != nil {
+		if reason = row.unrouted(r); reason != "" {
+			return reason
+		}
 	}
 	return row.flags(r)
 }

@@ -132,8 +132,11 @@ func (b *Builder) note(f *flow) {
 	}
 }
 
-// sourceVPC is the place of VPC flow logs in sources.
-const sourceVPC = 0
+// Places in sources.
+const (
+	sourceVPC     = 0
+	sourceNetFlow = 3
+)
 
 // slot returns where the row's key is in the index, or where it belongs.
 func (b *Builder) slot(f *flow, iface uint64) int {

@@ -56,11 +56,29 @@ func (c *conversations) take(f *flow) {
 		return
 	case c.rows[last].minute != f.minute:
 		c.rows = append(c.rows, *f)
+	case f.source == sourceNetFlow:
+		c.rows[last].alsoSeen(f)
 	case f.bytes() > c.rows[last].bytes():
 		c.rows[last] = *f
 	}
 	c.sides[0].merge(&f.sides[0])
 	c.sides[1].merge(&f.sides[1])
+}
+
+// alsoSeen takes in what another exporter says of the same minute. The two
+// directions of a conversation may pass different ones, so that each counts from
+// whichever saw more of it.
+func (f *flow) alsoSeen(g *flow) {
+	for i := range f.sides {
+		if g.sides[i].bytes > f.sides[i].bytes {
+			f.sides[i] = g.sides[i]
+		}
+	}
+	f.has = mergeHas(f.has, g.has)
+	f.records, f.rejected = max(f.records, g.records), max(f.rejected, g.rejected)
+	f.span = max(f.span, g.span)
+	f.ticks |= g.ticks
+	f.lines = [2]uint64{min(f.lines[0], g.lines[0]), max(f.lines[1], g.lines[1])}
 }
 
 func (f *flow) bytes() uint64 { return add64(f.sides[0].bytes, f.sides[1].bytes) }

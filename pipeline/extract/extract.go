@@ -55,7 +55,11 @@ const (
 
 // sources are the families of logs by their number in a flow row, which is in
 // the stored form: add, never reorder.
-var sources = []string{picket.SourceVPC, picket.SourceZeek, picket.SourcePcap}
+var sources = []string{picket.SourceVPC, picket.SourceZeek, picket.SourcePcap,
+	picket.SourceNetFlow, picket.SourceEVE, picket.SourceALB, picket.SourceOCSF}
+
+// FlowSources are the families of logs that tell of flows.
+func FlowSources() []string { return slices.Clone(sources) }
 
 func sourceNumber(name string) (uint8, error) {
 	i := slices.Index(sources, name)

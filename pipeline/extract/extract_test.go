@@ -180,3 +180,10 @@ func TestBuilderInterfaces(t *testing.T) {
 		t.Errorf("%d flows, want 4000", kept)
 	}
 }
+
+// TestSourcesFitTheirBits would else sort rows of the last sources wrongly.
+func TestSourcesFitTheirBits(t *testing.T) {
+	if len(sources) > 1<<sourceBits || sources[sourceVPC] != picket.SourceVPC || sources[sourceNetFlow] != picket.SourceNetFlow {
+		t.Errorf("%d sources: %v", len(sources), sources)
+	}
+}

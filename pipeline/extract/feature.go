@@ -38,12 +38,12 @@ const (
 
 // Sources.
 const (
-	fromAll      = "vpc zeek pcap"
+	fromAll      = "vpc zeek pcap netflow eve alb ocsf"
 	fromPackets  = "pcap"
-	fromPayloads = "zeek pcap"
-	fromActions  = "vpc"
-	fromFlags    = "vpc with tcp-flags, zeek, pcap"
-	fromTicks    = "zeek pcap; vpc where the window is longer than the log's interval"
+	fromPayloads = "zeek pcap alb"
+	fromActions  = "vpc; netflow and ocsf that say"
+	fromFlags    = "vpc with tcp-flags, zeek, pcap, eve, netflow, alb; ocsf of one direction"
+	fromTicks    = "all but vpc; vpc where the window is longer than the log's interval"
 	fromLong     = "all, in windows of several of the log's intervals"
 )
 

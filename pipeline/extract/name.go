@@ -119,7 +119,7 @@ func nameStateOf(r *picket.Record) nameState {
 		minutes:     1 << uint(minute-floorDiv(minute, 60)*60),
 		certificate: certificate{l.Valid[0], l.Valid[1], strings.Clone(l.Issuer[:min(len(l.Issuer), maxIssuer)])},
 	}
-	if isAnswer(r) {
+	if isAnswer(r) || l.Told {
 		s.asked = 0
 	}
 	switch l.Code {

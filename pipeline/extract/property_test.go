@@ -34,6 +34,9 @@ func traffic(rng *rand.Rand, source string, n int) []picket.Record {
 				continue
 			}
 		}
+		if source == picket.SourceNetFlow || source == picket.SourceEVE {
+			r.Interface = []string{"", "192.0.2.1/00000000", "192.0.2.1/00000000/out"}[rng.IntN(3)]
+		}
 		r.Src, r.Dst = hosts[rng.IntN(len(hosts))], hosts[rng.IntN(len(hosts))]
 		r.Proto = protos[rng.IntN(len(protos))]
 		if hasPorts(r.Proto) {
@@ -57,6 +60,24 @@ func fillSource(rng *rand.Rand, r *picket.Record) {
 		r.End = r.Start + rng.Int64N(picket.Hour*1e9)
 		r.DstPackets = uint64(rng.IntN(5))
 		r.DstBytes = r.DstPackets * 100
+		r.SrcPayload, r.Opener = r.SrcBytes/2, picket.OpenerSrc
+		r.Has |= picket.HasReverse | picket.HasPayload
+	case picket.SourceNetFlow:
+		r.End = r.Start + rng.Int64N(1800*1e9)
+		if rng.IntN(4) == 0 { // both directions, and what a firewall decided
+			r.DstPackets, r.DstBytes = uint64(rng.IntN(5)), uint64(rng.IntN(5000))
+			r.Has |= picket.HasReverse | picket.HasAction
+			r.Opener, r.Rejected = picket.OpenerSrc, rng.IntN(2) == 0
+		}
+	case picket.SourceEVE, picket.SourceOCSF:
+		r.End = r.Start + rng.Int64N(picket.Hour*1e9)
+		r.DstPackets = uint64(rng.IntN(5))
+		r.DstBytes = r.DstPackets * 100
+		r.Opener = picket.OpenerSrc
+		r.Has |= picket.HasReverse
+	case picket.SourceALB:
+		r.End = r.Start + rng.Int64N(60*1e9)
+		r.DstPackets, r.DstBytes, r.DstPayload = 3, 1000, 880
 		r.SrcPayload, r.Opener = r.SrcBytes/2, picket.OpenerSrc
 		r.Has |= picket.HasReverse | picket.HasPayload
 	case picket.SourcePcap:

@@ -29,12 +29,15 @@ var byKey = order{
 	head: func(f *flow) ref {
 		hour := uint64(int64(f.hour) - minHour)
 		return ref{
-			first:  (hour<<2|uint64(f.source))<<33 | f.ends[0].word(),
+			first:  (hour<<sourceBits|uint64(f.source))<<33 | f.ends[0].word(),
 			second: f.ends[1].wordWith(f.ports[0], f.ports[1]),
 			third:  uint32(f.proto)<<24 | uint32(f.minute),
 		}
 	},
 }
+
+// sourceBits hold the number of a source; hours take 22 bits, addresses 33.
+const sourceBits = 4
 
 // minHour is before every hour of a record.
 const minHour = -maxNanos/(picket.Hour*1_000_000_000) - 1

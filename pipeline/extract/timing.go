@@ -29,7 +29,7 @@ func (w *window) addTime(v *view) {
 	if v.out.sent() || v.in.sent() {
 		w.target.active.add(minute)
 	}
-	if v.records > 0 {
+	if v.records > 0 && !w.conversation.goesOn(v) {
 		w.target.starts.add(minute)
 	}
 	switch {

@@ -53,6 +53,7 @@ func (w *window) add(v *view) {
 	}
 	if w.needs&needTime != 0 {
 		w.addTime(v)
+		w.conversation.at = v.time()
 	}
 	if w.needs&needPeers != 0 {
 		w.peer.bytesOut = add64(w.peer.bytesOut, v.out.bytes)
@@ -102,6 +103,7 @@ type conversation struct {
 	entity, peer            addr
 	servicePort, clientPort uint16
 	proto                   uint8
+	at                      int64      // minute of its last row, Unix seconds; 0 before the first
 	has                     picket.Has // see mergeHas
 	rejected                bool
 	unasked                 bool      // the opener's first word was an answer
@@ -112,6 +114,13 @@ type conversation struct {
 func (c *conversation) is(v *view) bool {
 	return c.open && c.clientPort == v.clientPort && c.servicePort == v.servicePort && c.peer == v.peer &&
 		c.proto == v.proto && c.entity == v.entity
+}
+
+// goesOn reports whether a record that starts in the row's minute goes on where one
+// before it ended: exporters of NetFlow end the record of a flow at their active
+// timeout and begin another, which would else be the rhythm of every long flow.
+func (c *conversation) goesOn(v *view) bool {
+	return v.source == sourceNetFlow && c.at != 0 && v.time()-c.at <= picket.Minute
 }
 
 func (c *conversation) add(v *view) {

@@ -247,7 +247,7 @@ func TestWindowsRefuses(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	f("unknown source", func(o *CloseOptions) { o.Source = "netflow" })
+	f("unknown source", func(o *CloseOptions) { o.Source = "syslog" })
 	f("no window widths", func(o *CloseOptions) { o.Seconds = nil })
 	f("window of 61 s", func(o *CloseOptions) { o.Seconds = []int64{61} })
 	f("window of 5400 s", func(o *CloseOptions) { o.Seconds = []int64{5400} })
