@@ -440,12 +440,29 @@ func (t *talkTable) link(k *talk, places []uint32) {
 			if last.minute != math.MaxUint8 {
 				to = &last.next
 			}
+		case t.source == sourceNetFlow:
+			t.alsoSeen(last, row)
+			continue
 		case add64(row.bytes[0], row.bytes[1]) <= add64(last.bytes[0], last.bytes[1]):
 			continue
 		}
 		*to, last = place, row
 	}
 	last.next = 0
+}
+
+// alsoSeen is flow.alsoSeen: two exporters tell of one minute.
+func (t *talkTable) alsoSeen(row, other *minuteRow) {
+	for i := range 2 {
+		if other.bytes[i] > row.bytes[i] {
+			row.bytes[i], row.packets[i], row.answered[i], row.flags[i] = other.bytes[i], other.packets[i], other.answered[i], other.flags[i]
+		}
+	}
+	row.has = mergeHas(row.has, other.has)
+	row.records, row.rejected = max(row.records, other.records), max(row.rejected, other.rejected)
+	if other.detail != 0 {
+		t.detail(row).ticks |= t.detail(other).ticks
+	}
 }
 
 // decide returns the end that opened.
