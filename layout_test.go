@@ -40,6 +40,8 @@ var mayImport = map[string][]string{
 	"telemetry/prometheus": {"telemetry"},
 	"aws/lambda":           {".", "pipeline", "store", "telemetry", "server", "aws/s3", "aws/sagemaker"},
 	"cmd/bootstrap":        {"aws/lambda"},
+
+	"aws/lambda/runtimetest": {},
 }
 
 // stdlibOnly packages have no dependency beyond the standard library.

@@ -1,8 +1,8 @@
 package telemetry
 
 import (
-	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -183,18 +183,27 @@ func (e *EMF) Invoked(took time.Duration, memoryMB int, rates Rates) {
 func (e *EMF) Flush() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at := e.now().UnixMilli()
+	groups := map[string][]*series{}
 	for _, key := range slices.Sorted(maps.Keys(e.series)) {
 		s := e.series[key]
 		if s.all == nil {
 			s.all = []float64{s.sum}
 		}
-		for values := range slices.Chunk(s.all, maxValues) {
-			line, err := json.Marshal(s.line(at, values))
+		same := fmt.Sprint(s.sets, s.values)
+		groups[same] = append(groups[same], s)
+	}
+	at := e.now().UnixMilli()
+	for _, same := range slices.Sorted(maps.Keys(groups)) {
+		for from := 0; ; from += maxValues {
+			line := emfLine(at, groups[same], from)
+			if line == nil {
+				break
+			}
+			text, err := json.Marshal(line)
 			if err != nil {
 				return err
 			}
-			if _, err := e.w.Write(append(line, '\n')); err != nil {
+			if _, err := e.w.Write(append(text, '\n')); err != nil {
 				return err
 			}
 		}
@@ -203,20 +212,30 @@ func (e *EMF) Flush() error {
 	return nil
 }
 
-func (s *series) line(at int64, values []float64) map[string]any {
-	line := map[string]any{"_aws": map[string]any{
-		"Timestamp": at,
-		"CloudWatchMetrics": []any{map[string]any{
-			"Namespace": Namespace, "Dimensions": s.sets,
-			"Metrics": []any{map[string]string{"Name": s.name, "Unit": cmp.Or(s.unit, "None")}},
-		}},
-	}}
-	for name, value := range s.values {
+// emfLine writes the values from a place on of metrics that share their dimensions,
+// nil where none has any.
+func emfLine(at int64, group []*series, from int) map[string]any {
+	line := map[string]any{}
+	var metrics []any
+	for _, s := range group {
+		if from >= len(s.all) {
+			continue
+		}
+		values := s.all[from:min(len(s.all), from+maxValues)]
+		metrics = append(metrics, map[string]string{"Name": s.name, "Unit": s.unit})
+		line[s.name] = values
+		if len(values) == 1 {
+			line[s.name] = values[0]
+		}
+	}
+	if metrics == nil {
+		return nil
+	}
+	for name, value := range group[0].values {
 		line[name] = value
 	}
-	line[s.name] = values
-	if len(values) == 1 {
-		line[s.name] = values[0]
-	}
+	line["_aws"] = map[string]any{"Timestamp": at, "CloudWatchMetrics": []any{map[string]any{
+		"Namespace": Namespace, "Dimensions": group[0].sets, "Metrics": metrics,
+	}}}
 	return line
 }

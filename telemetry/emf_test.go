@@ -50,22 +50,31 @@ func readEMF(t *testing.T, text string) map[string][]float64 {
 		if d.Namespace != "Picket" || len(d.Metrics) == 0 || len(d.Metrics) > 100 || len(d.Dimensions) == 0 {
 			t.Fatalf("%s", line)
 		}
-		for _, set := range d.Dimensions {
-			name := d.Metrics[0].Name + "{"
-			for i, dimension := range set {
-				value, ok := members[dimension].(string)
-				if !ok || value == "" || len(set) > 30 {
-					t.Fatalf("dimension %s is not a text of the line: %s", dimension, line)
-				}
-				name += strings.Repeat(",", min(i, 1)) + dimension + "=" + value
+		for _, m := range d.Metrics {
+			if !slices.Contains(units, m.Unit) {
+				t.Fatalf("unit %q", m.Unit)
 			}
-			got[name+"}"] = append(got[name+"}"], numbers(t, members[d.Metrics[0].Name])...)
-		}
-		if !slices.Contains(units, d.Metrics[0].Unit) {
-			t.Fatalf("unit %q", d.Metrics[0].Unit)
+			for _, set := range d.Dimensions {
+				name := m.Name + dimensions(t, set, members)
+				got[name] = append(got[name], numbers(t, members[m.Name])...)
+			}
 		}
 	}
 	return got
+}
+
+// dimensions returns "{Name=value,...}" of a set.
+func dimensions(t *testing.T, set []string, members map[string]any) string {
+	t.Helper()
+	var all []string
+	for _, name := range set {
+		value, ok := members[name].(string)
+		if !ok || value == "" || len(set) > 30 {
+			t.Fatalf("dimension %s is no text of the line %v", name, members)
+		}
+		all = append(all, name+"="+value)
+	}
+	return "{" + strings.Join(all, ",") + "}"
 }
 
 func numbers(t *testing.T, v any) []float64 {
@@ -121,7 +130,7 @@ func TestEMF(t *testing.T) {
 		"Errors{Function=detect,Stage=detect}":                {1},
 		"Latency{Function=detect}":                            {100},
 		"Latency{Function=detect,Stage=infer}":                {1.5, 2},
-		"Findings{Function=detect}":                           {1, 2},
+		"Findings{Function=detect}":                           {2, 1},
 		"Findings{Function=detect,Class=scan,Band=high}":      {2},
 		"Findings{Function=detect,Class=ddos,Band=low}":       {1},
 		"LagSeconds{Function=detect}":                         {90},

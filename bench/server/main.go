@@ -3,6 +3,7 @@
 //
 //	go run ./bench/server endpoint -python .peers/server/bin/python   # picket serve beside gunicorn and XGBoost
 //	go run ./bench/server latency                                     # picket up: from an object to its finding
+//	go run ./bench/server lambda                                      # the functions' program at a Lambda Runtime API
 //	go run ./bench/server soak -for 5m                                # picket up under a steady feed
 //
 // With -write FILE the section goes there, in place of the one of that name.
@@ -39,10 +40,10 @@ type bench struct {
 
 func run(ctx context.Context, args []string) error {
 	measure := map[string]func(*bench, context.Context) (string, error){
-		"endpoint": (*bench).endpoint, "latency": (*bench).latency, "soak": (*bench).soak,
+		"endpoint": (*bench).endpoint, "latency": (*bench).latency, "soak": (*bench).soak, "lambda": (*bench).lambda,
 	}
 	if len(args) == 0 || measure[args[0]] == nil {
-		return fmt.Errorf("want endpoint, latency or soak")
+		return fmt.Errorf("want endpoint, latency, lambda or soak")
 	}
 	var b bench
 	f := flag.NewFlagSet(args[0], flag.ExitOnError)
