@@ -8,6 +8,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,7 +52,7 @@ type Function struct {
 // New returns a function. It asks nothing of AWS yet. out takes its log and its
 // metrics, one JSON object a line.
 func New(s Settings, cfg aws.Config, out io.Writer, now func() time.Time) *Function {
-	f := &Function{settings: s, now: now, metrics: telemetry.NewEMF(out, s.Verb, now), said: &says{}}
+	f := &Function{settings: s, now: now, metrics: telemetry.NewEMF(out, cmp.Or(s.Name, s.Verb), now), said: &says{}}
 	client := s3.NewClient(cfg, "")
 	f.data = s3.New(client, s3.Options{Name: s.Bucket, KMSKey: s.KMSKey})
 	f.raw = f.data

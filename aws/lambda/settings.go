@@ -28,6 +28,7 @@ const (
 // Settings are what a function's environment says. Nothing in them is secret.
 type Settings struct {
 	Verb         string
+	Name         string // of the function in its account: what its metrics go by; "" is the verb
 	Bucket       string // all of Picket's prefixes
 	RawBucket    string // of raw logs alone, where they are not below raw/ of Bucket; may be ""
 	KMSKey       string
@@ -45,7 +46,7 @@ type Settings struct {
 // FromEnv reads the variables of a function. _HANDLER is the verb.
 func FromEnv(getenv func(string) string, version string) (Settings, error) {
 	s := Settings{
-		Verb: getenv("_HANDLER"), Bucket: getenv("PICKET_BUCKET"), RawBucket: getenv("PICKET_RAW_BUCKET"), KMSKey: getenv("PICKET_KMS_KEY"),
+		Verb: getenv("_HANDLER"), Name: getenv("AWS_LAMBDA_FUNCTION_NAME"), Bucket: getenv("PICKET_BUCKET"), RawBucket: getenv("PICKET_RAW_BUCKET"), KMSKey: getenv("PICKET_KMS_KEY"),
 		Scorer: cmp.Or(getenv("PICKET_SCORER"), ScorerLambda), Endpoint: cmp.Or(getenv("PICKET_ENDPOINT"), getenv("PICKET_PREFIX"), "picket"),
 		EventBus: getenv("PICKET_EVENT_BUS"), SecurityHub: getenv("PICKET_SECURITY_HUB") == "on",
 		Pipeline: pipeline.Default(), Architecture: runtime.GOARCH, Version: version,

@@ -41,6 +41,7 @@ type Params struct {
 	Lateness         string // a Go duration
 	NoDataMinutes    int
 	LagSeconds       int
+	AlertsPerDay     int
 
 	FunctionMemoryMiB int
 	FunctionDiskMiB   int
