@@ -1,9 +1,21 @@
 package sagemaker
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
+
+	"picket"
+	"picket/pipeline"
 	"picket/pipeline/train"
+	"picket/store"
 )
 
 // Media types that the endpoint reads and writes.
@@ -59,4 +71,94 @@ func (d *definition) card() object {
 	const mark = "@package@"
 	before, after, _ := strings.Cut(train.ShortCard(d.o.Prefix, mark), mark)
 	return join("", before, output(StepEvaluate, "package"), after)
+}
+
+// maxCard is the longest card that SageMaker takes, in bytes.
+const maxCard = 100_000
+
+// Register puts a package into the registry as approved, if it is not there yet, and
+// returns its ARN: how the package in the binary becomes version 1.
+func (d *Deployer) Register(ctx context.Context, pkg *train.Package) (string, error) {
+	id, err := pkg.ID()
+	if err != nil {
+		return "", fmt.Errorf("register: %w", err)
+	}
+	arn, err := d.registered(ctx, id)
+	if arn != "" || err != nil {
+		return arn, err
+	}
+	artifact, metrics, err := d.lay(ctx, id, pkg)
+	if err != nil {
+		return "", fmt.Errorf("register %s: %w", id, err)
+	}
+	card := string(pkg.Card)
+	if card == "" || len(card) > maxCard {
+		card = train.ShortCard(pkg.Model.Name, artifact)
+	}
+	media := mediaTypes()
+	var instances []types.ProductionVariantInstanceType
+	for _, name := range servingInstances() {
+		instances = append(instances, types.ProductionVariantInstanceType(name))
+	}
+	out, err := d.API.CreateModelPackage(ctx, &sagemaker.CreateModelPackageInput{
+		ModelPackageGroupName: &d.Endpoint.Group, ModelApprovalStatus: types.ModelApprovalStatusApproved,
+		ModelPackageDescription:    aws.String("Picket, package " + id),
+		ClientToken:                aws.String(id[:36]),
+		CustomerMetadataProperties: map[string]string{MetaModel: id, MetaReason: ReasonHand},
+		InferenceSpecification: &types.InferenceSpecification{
+			Containers:            []types.ModelPackageContainerDefinition{{Image: &d.Endpoint.Image, ModelDataUrl: &artifact}},
+			SupportedContentTypes: media, SupportedResponseMIMETypes: media,
+			SupportedRealtimeInferenceInstanceTypes: instances,
+			SupportedTransformInstanceTypes:         []types.TransformInstanceType{types.TransformInstanceTypeMlM5Large},
+		},
+		ModelMetrics: &types.ModelMetrics{ModelQuality: &types.ModelQuality{Statistics: &types.MetricsSource{ContentType: aws.String("application/json"), S3Uri: &metrics}}},
+		ModelCard:    &types.ModelPackageModelCard{ModelCardStatus: types.ModelCardStatusApproved, ModelCardContent: &card},
+	})
+	if err != nil {
+		return "", fmt.Errorf("register %s: %w", id, err)
+	}
+	return aws.ToString(out.ModelPackageArn), nil
+}
+
+// registered returns the ARN of a package that is in the registry already.
+func (d *Deployer) registered(ctx context.Context, id string) (string, error) {
+	pages := sagemaker.NewListModelPackagesPaginator(d.API, &sagemaker.ListModelPackagesInput{ModelPackageGroupName: &d.Endpoint.Group})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", fmt.Errorf("register: %w", err)
+		}
+		for _, p := range page.ModelPackageSummaryList {
+			if strings.Contains(aws.ToString(p.ModelPackageDescription), id) {
+				return aws.ToString(p.ModelPackageArn), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// lay puts a package's artifact and metrics where the registry will point.
+func (d *Deployer) lay(ctx context.Context, id string, pkg *train.Package) (artifact, metrics string, err error) {
+	own := d.Endpoint
+	own.Image = "picket" // the artifact of the registry is the package, whatever image serves
+	body, err := own.artifact(pkg)
+	if err != nil {
+		return "", "", err
+	}
+	f := pipeline.Finished{Package: pkg}
+	if pipeline.Weakest(pkg) == nil {
+		return "", "", errors.New("the package has no evaluation")
+	}
+	evaluation, err := json.MarshalIndent(newEvaluation(f), "", " ")
+	if err != nil {
+		return "", "", err
+	}
+	uri := "s3://" + d.Endpoint.Bucket + "/"
+	artifact, metrics = own.artifactKey(id), picket.ModelsPrefix+id+"/evaluation.json"
+	for key, body := range map[string][]byte{artifact: body, metrics: evaluation} {
+		if _, err := d.Pipeline.Bucket().Put(ctx, key, bytes.NewReader(body), store.IfAbsent); err != nil && !errors.Is(err, store.ErrPrecondition) {
+			return "", "", err
+		}
+	}
+	return uri + artifact, uri + metrics, nil
 }

@@ -34,8 +34,12 @@ func (d *definition) processing(j job) object {
 	}
 	var outputs []object
 	for _, channel := range j.outputs {
+		uri := d.runURI(channel)
+		if channel == "package" { // the endpoint reads models/ and nothing else
+			uri = join("/", "s3://"+d.o.Bucket+"/"+picket.ModelsPrefix+"candidates", get("Execution.PipelineExecutionId"))
+		}
 		outputs = append(outputs, object{"OutputName": channel, "AppManaged": false, "S3Output": object{
-			"S3Uri": d.runURI(channel), "LocalPath": outputRoot + channel, "S3UploadMode": "EndOfJob",
+			"S3Uri": uri, "LocalPath": outputRoot + channel, "S3UploadMode": "EndOfJob",
 		}})
 	}
 	app := object{"ImageUri": d.o.Image, "ContainerEntrypoint": []string{"/picket", "processing", j.verb}}
@@ -249,7 +253,7 @@ func (d *definition) approved() object {
 				"Name": StepDeploy, "Type": "Lambda", "DisplayName": "deploy", "Description": does("deploy"),
 				"FunctionArn":      d.o.DeployFunction,
 				"Arguments":        object{"ModelPackageArn": get("Steps." + StepRegister + ".ModelPackageArn")},
-				"OutputParameters": []object{{"OutputName": "state", "OutputType": "String"}, {"OutputName": "model", "OutputType": "String"}},
+				"OutputParameters": []object{},
 			}},
 			"ElseSteps": []any{},
 		},

@@ -253,6 +253,13 @@ func TestCardIsValid(t *testing.T) {
 	if err := compiled.Validate(card); err != nil {
 		t.Error(err)
 	}
+	short, err := jsonschema.UnmarshalJSON(strings.NewReader(ShortCard("picket", "s3://bucket/models/1")))
+	if err == nil {
+		err = compiled.Validate(short)
+	}
+	if err != nil {
+		t.Errorf("short card: %v", err)
+	}
 	card.(map[string]any)["model_overview"].(map[string]any)["model_version"] = 0
 	if compiled.Validate(card) == nil {
 		t.Error("the schema lets a version of 0 pass: is it read at all?")

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Stages says which model package is where on its way to the endpoint: the whole
@@ -19,7 +20,7 @@ type Stages struct {
 // Transition is one step that a registry took.
 type Transition struct {
 	Time  int64  `json:"time"` // Unix seconds
-	Step  string `json:"step"` // "register", "approve", "deploy", "rollback", "reject"
+	Step  string `json:"step"` // "register", "approve", "rollout", "fail", "deploy", "rollback", "reject"
 	Model string `json:"model"`
 	By    string `json:"by,omitempty"`     // who or what took it
 	Why   string `json:"reason,omitempty"` //
@@ -80,6 +81,69 @@ func (s *Stages) Rollback(t Transition) error {
 	}
 	s.Live, s.Previous = s.Previous, s.Live
 	s.note("rollback", s.Live, t)
+	return nil
+}
+
+// Rollout notes that an endpoint is on its way to the approved package. What comes of
+// it is told by Serve or Fail.
+func (s *Stages) Rollout(t Transition) error {
+	if s.Approved == "" {
+		return errors.New("roll out: no model is approved")
+	}
+	s.note("rollout", s.Approved, t)
+	return nil
+}
+
+// RollingOut reports whether the approved package was rolled out, with no word since.
+func (s *Stages) RollingOut() bool {
+	for i := len(s.History) - 1; i >= 0 && s.Approved != ""; i-- {
+		if s.History[i].Model == s.Approved {
+			return s.History[i].Step == "rollout"
+		}
+	}
+	return false
+}
+
+// Served reports whether a package was live at some time.
+func (s *Stages) Served(id string) bool {
+	return id == s.Live || id == s.Previous ||
+		slices.ContainsFunc(s.History, func(t Transition) bool { return t.Step == "deploy" && t.Model == id })
+}
+
+// Serve notes that an endpoint serves a package: it is live, and what was is previous.
+func (s *Stages) Serve(id string, t Transition) error {
+	if id == "" {
+		return errors.New("serve: no model")
+	}
+	if id == s.Approved {
+		s.Approved = ""
+	}
+	if id != s.Live {
+		s.Previous, s.Live = s.Live, id
+	}
+	s.note("deploy", id, t)
+	return nil
+}
+
+// Fail takes the approved package out: its rollout ended without it.
+func (s *Stages) Fail(t Transition) error {
+	if s.Approved == "" {
+		return errors.New("fail: no model is approved")
+	}
+	id := s.Approved
+	s.Approved = ""
+	s.note("fail", id, t)
+	return nil
+}
+
+// Recall approves the previous package again, for an endpoint that takes its time to
+// go back; Rollback is for those that go at once.
+func (s *Stages) Recall(t Transition) error {
+	if s.Previous == "" {
+		return errors.New("roll back: there is no previous model")
+	}
+	s.Approved = s.Previous
+	s.note("approve", s.Approved, t)
 	return nil
 }
 
