@@ -67,24 +67,57 @@ func RandomAccount(seed uint64, days int, kinds []string) *Account {
 // their times, and returns who was attacked with, the "normal" row of everybody
 // first.
 func (a *Account) Write(w io.Writer) ([]AccountTruth, error) {
-	s := newStaff(a)
 	out := bufio.NewWriterSize(w, 1<<16)
 	out.WriteString(`{"Records":[`)
+	truths := a.play(func(_, n int, event []byte) {
+		if n > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(event)
+	})
+	out.WriteString("]}\n")
+	return truths, out.Flush()
+}
+
+// WriteDays is Write with an object for each day, named as CloudTrail names them.
+func (a *Account) WriteDays(sink Sink) ([]AccountTruth, error) {
+	logs := make([]bytes.Buffer, a.Days)
+	truths := a.play(func(day, _ int, event []byte) {
+		if logs[day].Len() > 0 {
+			logs[day].WriteByte(',')
+		}
+		logs[day].Write(event)
+	})
+	id := newStaff(a).id
+	for day := range logs {
+		at := a.Start.Add(time.Duration(day) * 24 * time.Hour)
+		w, err := sink(fmt.Sprintf("AWSLogs/%s/CloudTrail/us-east-1/%s/%s_CloudTrail_us-east-1_%s_day.json", id, at.Format("2006/01/02"), id, at.Format("20060102T1504Z")))
+		if err != nil {
+			return nil, err
+		}
+		_, err = fmt.Fprintf(w, "{\"Records\":[%s]}\n", logs[day].Bytes())
+		if err := cmp.Or(err, w.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return truths, nil
+}
+
+// play makes the events of all days, in the order of their times, and returns what
+// was done.
+func (a *Account) play(emit func(day, n int, event []byte)) []AccountTruth {
+	s := newStaff(a)
 	written := 0
 	for day := range a.Days {
 		s.day(day)
 		slices.SortStableFunc(s.calls, func(x, y apiCall) int { return cmp.Compare(x.at, y.at) })
 		for i := range s.calls {
-			if written > 0 {
-				out.WriteByte(',')
-			}
+			emit(day, written, s.event(&s.calls[i], written+1))
 			written++
-			out.Write(s.event(&s.calls[i], written))
 		}
 		s.calls = s.calls[:0]
 	}
-	out.WriteString("]}\n")
-	return s.truths(), out.Flush()
+	return s.truths()
 }
 
 // apiCall is one call on its way into the log.
