@@ -72,9 +72,8 @@ func New(s Settings, cfg aws.Config, out io.Writer, now func() time.Time) *Funct
 	return f
 }
 
-// Run answers events of the Lambda runtime until the process ends. deploy makes the
-// deployer of deploy-model.
-func Run(ctx context.Context, getenv func(string) string, version string, out io.Writer, deploy func(*Function, aws.Config)) error {
+// Run answers events of the Lambda runtime until the process ends.
+func Run(ctx context.Context, getenv func(string) string, version string, out io.Writer) error {
 	s, err := FromEnv(getenv, version)
 	if err != nil {
 		return err
@@ -87,8 +86,10 @@ func Run(ctx context.Context, getenv func(string) string, version string, out io
 		return err
 	}
 	f := New(s, cfg, out, time.Now)
-	if deploy != nil {
-		deploy(f, cfg)
+	if s.Verb == VerbDeployModel {
+		if err := f.deploys(getenv, cfg); err != nil {
+			return err
+		}
 	}
 	lambda.StartWithOptions(f, lambda.WithContext(ctx))
 	return nil

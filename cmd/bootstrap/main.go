@@ -15,7 +15,7 @@ import (
 var version = "dev"
 
 func main() {
-	if err := lambda.Run(context.Background(), os.Getenv, version, os.Stdout, nil); err != nil {
+	if err := lambda.Run(context.Background(), os.Getenv, version, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "picket: error:", err)
 		os.Exit(1)
 	}

@@ -39,7 +39,7 @@ func main() {
 
 // function is this program in AWS Lambda: it answers events until it is ended.
 func function() {
-	if err := lambda.Run(context.Background(), os.Getenv, version, os.Stdout, nil); err != nil {
+	if err := lambda.Run(context.Background(), os.Getenv, version, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "picket: error:", err)
 		os.Exit(exitError)
 	}
