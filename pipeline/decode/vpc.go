@@ -132,6 +132,9 @@ func (row *vpcRow) header(d *run, line []byte) error {
 
 // read makes a Record of line.
 func (row *vpcRow) read(d *run, line []byte) error {
+	if row.quick(d, line) {
+		return d.send(line)
+	}
 	if !row.split(line) {
 		return d.drop(reasonColumns, "", line)
 	}
