@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"picket"
@@ -63,16 +64,17 @@ var vpcDefault = []column{
 
 // vpcRow is one line, cut up.
 type vpcRow struct {
-	plan  []column
-	field [columns][]byte // nil where the log has no such column
-	ends  []int           // of the current line's columns
-	names names
+	plan     []column
+	field    [columns][]byte // nil where the log has no such column
+	ends     []int           // of the current line's columns
+	standard bool            // the order is that of version 2
+	names    names
 }
 
 // readVPC reads a flow log line by line. A header may come again, with another
 // order, where logs were joined.
 func readVPC(d *run) error {
-	return readFlowLog(d, &vpcRow{plan: vpcDefault, ends: make([]int, len(vpcDefault))})
+	return readFlowLog(d, &vpcRow{plan: vpcDefault, ends: make([]int, len(vpcDefault)), standard: true})
 }
 
 // readFlowLog reads rows by the plan of row until a header says otherwise.
@@ -120,6 +122,7 @@ func (row *vpcRow) header(d *run, line []byte) error {
 		row.plan[i] = known[string(f)]
 		have[row.plan[i]] = true
 	}
+	row.standard = slices.Equal(row.plan, vpcDefault)
 	have[colSrc] = have[colSrc] || have[colPktSrc]
 	have[colDst] = have[colDst] || have[colPktDst]
 	for _, name := range []string{"srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes", "start"} {
@@ -346,7 +349,7 @@ func parsePort(f []byte) (uint16, bool) {
 
 // names keeps one string per interface name.
 type names struct {
-	recent [64]string // where a name's last bytes point; spares the map
+	recent [1 << 10]string // where a name's last bytes point; spares the map
 	all    map[string]string
 }
 
@@ -355,7 +358,11 @@ const maxNames = 65536
 
 // of returns b as a string.
 func (n *names) of(b []byte) string {
-	at := &n.recent[(b[len(b)-1]^b[len(b)/2]<<3)%64]
+	at := &n.recent[0]
+	if k := len(b); k >= 4 {
+		tail := uint32(b[k-4])<<24 | uint32(b[k-3])<<16 | uint32(b[k-2])<<8 | uint32(b[k-1])
+		at = &n.recent[tail*0x9e3779b1>>22]
+	}
 	if string(b) == *at {
 		return *at
 	}

@@ -15,6 +15,9 @@ import (
 // look back, and reports false on anything else: read then says what the line is.
 func (row *vpcRow) quick(d *run, line []byte) bool {
 	r := &d.rec
+	if row.standard {
+		return row.quickStandard(r, line)
+	}
 	*r = picket.Record{Source: picket.SourceVPC}
 	i, last := 0, len(row.plan)-1
 	var end, flags uint64
@@ -40,6 +43,8 @@ func (row *vpcRow) quick(d *run, line []byte) bool {
 			} else if c == colDst && have&(1<<colPktDst) == 0 || c == colPktDst {
 				r.Dst = a
 			}
+		case colNoRoute, colBlackhole:
+			return false
 		case colAction:
 			switch {
 			case i+6 > len(line):
@@ -110,6 +115,77 @@ func (row *vpcRow) quick(d *run, line []byte) bool {
 		r.Opener = opener(r.SrcFlags)
 	}
 	return true
+}
+
+// quickStandard is quick for the order of version 2, column after column.
+func (row *vpcRow) quickStandard(r *picket.Record, line []byte) bool {
+	i := nextSpace(line, 0) + 1
+	i = nextSpace(line, i) + 1
+	from := i
+	i = nextSpace(line, i)
+	if i-from < 4 || i-from > 256 {
+		return false
+	}
+	iface := line[from:i]
+	src, i := quickIPv4(line, i+1)
+	if i < 0 || i >= len(line) || line[i] != ' ' {
+		return false
+	}
+	dst, i := quickIPv4(line, i+1)
+	if i < 0 || i >= len(line) || line[i] != ' ' {
+		return false
+	}
+	srcPort, i := quickUint(line, i+1)
+	dstPort, i := quickUint(line, i)
+	proto, i := quickUint(line, i)
+	packets, i := quickUint(line, i)
+	bytes, i := quickUint(line, i)
+	start, i := quickUint(line, i)
+	end, i := quickUint(line, i)
+	if i < 0 || len(line)-i != len("ACCEPT OK") || string(line[i+6:]) != " OK" {
+		return false
+	}
+	const seconds = math.MaxInt64 / uint64(time.Second)
+	if srcPort > math.MaxUint16 || dstPort > math.MaxUint16 || proto > math.MaxUint8 || packets > maxCount || bytes > maxCount || start > seconds || end > seconds {
+		return false
+	}
+	rejected := false
+	switch string(line[i : i+6]) {
+	case "ACCEPT":
+	case "REJECT":
+		rejected = true
+	default:
+		return false
+	}
+	*r = picket.Record{
+		Source: picket.SourceVPC, Interface: row.names.of(iface), Start: int64(start) * int64(time.Second), End: int64(end) * int64(time.Second),
+		Src: src, Dst: dst, SrcPort: uint16(srcPort), DstPort: uint16(dstPort), Proto: uint8(proto), SrcPackets: packets, SrcBytes: bytes,
+		Rejected: rejected, Has: picket.HasAction,
+	}
+	if !hasPorts(r.Proto) {
+		r.SrcPort, r.DstPort = 0, 0
+	}
+	return true
+}
+
+// quickUint reads digits up to a space and returns the place after it, -1 where
+// there is anything else. From -1 on it stays there.
+func quickUint(b []byte, i int) (v uint64, next int) {
+	if i < 0 {
+		return 0, -1
+	}
+	from := i
+	for ; i < len(b); i++ {
+		digit := b[i] - '0'
+		if digit > 9 {
+			break
+		}
+		v = v*10 + uint64(digit)
+	}
+	if n := i - from; n == 0 || n > 15 || i >= len(b) || b[i] != ' ' {
+		return 0, -1
+	}
+	return v, i + 1
 }
 
 // vpcMost is the greatest number that quick takes in a column.

@@ -163,8 +163,7 @@ func (d *Direct) iface(name string) (uint32, string) {
 type Feed struct {
 	d      *Direct
 	buffer [][shards][]arrival // by source
-	next   arrival
-	last   string // interface, with its number
+	last   string              // interface, with its number
 	number uint32
 	known  map[string]uint32
 }
@@ -187,28 +186,34 @@ func (f *Feed) Add(r *picket.Record) error {
 	if f.d.poured.Load() {
 		return family.build(r, f.d.o)
 	}
-	e := &f.next
-	*e = arrival{}
-	if err := e.take(r); err != nil {
-		return err
-	}
 	if r.Interface != f.last {
 		f.intern(r.Interface[:min(len(r.Interface), maxInterface)])
 	}
-	e.iface = f.number
 	if r.Lost {
+		var e arrival
+		if err := e.takeWhole(r); err != nil {
+			return err
+		}
 		family.mu.Lock()
-		family.lost.add(floorDiv(e.start, minuteNanos), e.iface, e.span, source)
-		family.mu.Unlock()
+		defer family.mu.Unlock()
+		family.lost.add(floorDiv(e.start, minuteNanos), f.number, e.span, source)
 		return nil
 	}
-	e.hash = e.talkHash(f.d.seed)
-	shard := e.hash >> (64 - shardBits)
+	src, dst := toAddr(r.Src), toAddr(r.Dst)
+	h := talkHash(f.d.seed, r, src, dst)
+	shard := h >> (64 - shardBits)
 	buffer := &f.buffer[source][shard]
 	if *buffer == nil {
 		*buffer = make([]arrival, 0, feedEvents)
 	}
-	*buffer = append(*buffer, *e)
+	n := len(*buffer)
+	*buffer = (*buffer)[:n+1]
+	e := &(*buffer)[n]
+	e.hash, e.iface = h, f.number
+	if err := e.take(r, src, dst); err != nil {
+		*buffer = (*buffer)[:n]
+		return err
+	}
 	if len(*buffer) == feedEvents {
 		return f.flush(int(source), int(shard))
 	}

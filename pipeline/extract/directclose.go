@@ -3,7 +3,9 @@ package extract
 import (
 	"cmp"
 	"context"
+	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 
 	"picket"
@@ -86,6 +88,7 @@ type talkRows struct {
 	kind   picket.Kind
 	places []place
 	refs   []ref
+	active []uint64 // by place: minutes of the hour with a row
 }
 
 // sort makes the refs.
@@ -93,7 +96,7 @@ func (t *talkRows) sort() {
 	if t.refs != nil {
 		return
 	}
-	t.refs = make([]ref, 0, len(t.places))
+	t.refs, t.active = make([]ref, 0, len(t.places)), make([]uint64, len(t.places))
 	for i, p := range t.places {
 		s := &t.f.shards[p.shard]
 		k := s.talks.at(p.talk)
@@ -101,6 +104,7 @@ func (t *talkRows) sort() {
 		for at := k.minutes; at != 0; {
 			row := s.rows.at(at - 1)
 			long, short = long || row.minute&longMinute != 0, short || row.minute&longMinute == 0
+			t.active[i] |= 1 << (row.minute &^ longMinute)
 			at = row.next
 		}
 		head := t.head(k)
@@ -151,10 +155,36 @@ func (t *talkRows) talk(r *ref) *talk {
 	return t.f.shards[p.shard].talks.at(p.talk)
 }
 
-// few reports whether the rows surely have no more than n entities.
-func (t *talkRows) few(n int) bool {
+// few reports whether surely no window of a pass has more than n entities.
+func (t *talkRows) few(n int, p *pass) bool {
 	t.sort()
-	return fewFirsts(t.refs, n)
+	if fewFirsts(t.refs, n) {
+		return true
+	}
+	if p.span > picket.Hour {
+		return false
+	}
+	counts := make([]int, p.slots)
+	var active uint64
+	for i := range t.refs {
+		r := &t.refs[i]
+		active |= t.active[r.row]
+		if i+1 < len(t.refs) && t.refs[i+1].first == r.first && r.first&lastWord == 0 {
+			continue
+		}
+		for j := range p.frames {
+			f := &p.frames[j]
+			last := -1
+			for m := active; m != 0; m &= m - 1 {
+				if slot := f.slot + bits.TrailingZeros64(m)*picket.Minute/int(f.seconds); slot != last {
+					last = slot
+					counts[slot]++
+				}
+			}
+		}
+		active = 0
+	}
+	return slices.Max(counts) <= n
 }
 
 func (t *talkRows) each() (stream, error) {
@@ -162,7 +192,7 @@ func (t *talkRows) each() (stream, error) {
 	return &talkStream{t: t}, nil
 }
 
-func (t *talkRows) reset() { t.refs = nil }
+func (t *talkRows) reset() { t.refs, t.active = nil, nil }
 
 // talkStream gives the rows of talks, one after the other. They lie far apart: a
 // batch is fetched at a time, so that the processor waits for many at once.

@@ -35,30 +35,24 @@ type arrival struct {
 
 // take fills the arrival from a record, all but its interface and hash: what whole
 // says of it, with less copying.
-func (e *arrival) take(r *picket.Record) error {
-	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos || r.Has&picket.HasPackets != 0 {
+func (e *arrival) take(r *picket.Record, src, dst addr) error {
+	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos || r.Has&picket.HasPackets != 0 || !r.Src.IsValid() || !r.Dst.IsValid() {
 		return e.takeWhole(r)
 	}
 	e.start, e.end, e.has, e.packet, e.pattern = r.Start, r.End, r.Has, -1, -1
 	e.span = uint32(min((max(r.End-r.Start, 0)+secondNanos-1)/secondNanos, picket.Day))
-	if r.Lost {
-		return nil
-	}
-	if !r.Src.IsValid() || !r.Dst.IsValid() {
-		return e.takeWhole(r)
-	}
-	src, dst := toAddr(r.Src), toAddr(r.Dst)
 	a, b := 0, 1
-	if c := src.compare(dst); c > 0 || c == 0 && r.SrcPort > r.DstPort {
+	if swapped(r, src, dst) {
 		a, b = 1, 0
 	}
-	e.rejected, e.ticks, e.proto = r.Rejected, r.Source != picket.SourceVPC, r.Proto
+	e.rejected, e.ticks, e.proto, e.fragment = r.Rejected, r.Source != picket.SourceVPC, r.Proto, false
 	e.ends[a], e.ends[b] = src, dst
 	e.ports[a], e.ports[b] = r.SrcPort, r.DstPort
 	e.packets[a], e.packets[b] = r.SrcPackets, r.DstPackets
 	e.bytes[a], e.bytes[b] = r.SrcBytes, r.DstBytes
 	e.payload[a], e.payload[b] = r.SrcPayload, r.DstPayload
 	e.flags[a], e.flags[b] = r.SrcFlags, r.DstFlags
+	e.opened, e.answered = [2]uint8{}, [2]uint8{}
 	if r.Opener != picket.OpenerUnknown || r.Has&picket.HasFlags != 0 {
 		s := side{packets: r.SrcPackets, flags: r.SrcFlags}
 		d := side{packets: r.DstPackets, flags: r.DstFlags}
@@ -67,6 +61,15 @@ func (e *arrival) take(r *picket.Record) error {
 		e.answered[a], e.answered[b] = uint8(s.answered), uint8(d.answered)
 	}
 	return nil
+}
+
+// swapped reports whether the destination is the first end of a conversation.
+func swapped(r *picket.Record, src, dst addr) bool {
+	if src.hi == dst.hi && src.lo != dst.lo && src.hi == 0 && src.lo>>32 == dst.lo>>32 {
+		return src.lo > dst.lo
+	}
+	c := src.compare(dst)
+	return c > 0 || c == 0 && r.SrcPort > r.DstPort
 }
 
 // takeWhole does it for packets, and says what is wrong.
@@ -91,9 +94,14 @@ func (e *arrival) takeWhole(r *picket.Record) error {
 	return nil
 }
 
-func (e *arrival) talkHash(seed uint64) uint64 {
-	h := mix(e.ends[0].lo^seed, e.ends[1].lo^e.ends[0].hi)
-	return mix(h^e.ends[1].hi, uint64(e.ports[0])<<48|uint64(e.ports[1])<<32|uint64(e.proto))
+// talkHash is of a record's conversation, whichever way it is told.
+func talkHash(seed uint64, r *picket.Record, src, dst addr) uint64 {
+	if swapped(r, src, dst) {
+		src, dst = dst, src
+	}
+	h := mix(src.lo^seed, dst.lo^src.hi)
+	sum, product := uint64(r.SrcPort)+uint64(r.DstPort), uint64(r.SrcPort)*uint64(r.DstPort)
+	return mix(h^dst.hi, product<<24|sum<<8^uint64(r.Proto))
 }
 
 // talk is one conversation in one hour, over all interfaces.

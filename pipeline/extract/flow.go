@@ -166,6 +166,10 @@ func add32(a, b uint32) uint32 {
 type addr struct{ hi, lo uint64 }
 
 func toAddr(a netip.Addr) addr {
+	if a.Is4() {
+		b := a.As4()
+		return addr{0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:]))}
+	}
 	b := a.As16()
 	return addr{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }

@@ -98,7 +98,7 @@ func newSorter(order order, max int, dir string) *sorter {
 func (s *sorter) full() bool { return s.rows.n >= s.max }
 
 // few reports whether the rows surely have no more than n first addresses.
-func (s *sorter) few(n int) bool {
+func (s *sorter) few(n int, _ *pass) bool {
 	if len(s.runs) > 0 {
 		return false
 	}

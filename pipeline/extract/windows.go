@@ -266,8 +266,8 @@ func (d duo) flush() error {
 
 // entityRows are the rows of a span in the order of byEntity.
 type entityRows interface {
-	each() (stream, error) // from the start, each time
-	few(n int) bool        // whether they surely have no more than n entities
+	each() (stream, error)   // from the start, each time
+	few(n int, p *pass) bool // whether surely no window has more than n entities
 	reset()
 }
 
@@ -355,7 +355,7 @@ func (p *pass) choose() ([]*ranking, error) {
 	for i := range ranks {
 		ranks[i] = &ranking{max: p.MaxEntities, all: true}
 	}
-	if p.rows.few(p.MaxEntities) {
+	if p.rows.few(p.MaxEntities, p) {
 		return ranks, nil
 	}
 	in, err := p.rows.each()
