@@ -17,8 +17,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/smithy-go/middleware"
 
 	"picket"
+	"picket/aws/record"
 	"picket/gbdt"
 	"picket/pipeline"
 	"picket/pipeline/train"
@@ -149,8 +152,9 @@ func (f *fakeSageMaker) count(call string) (n int) {
 // world is a deployer over a bucket in memory and the fake.
 type world struct {
 	*Deployer
-	t    *testing.T
-	fake *fakeSageMaker
+	t     *testing.T
+	fake  *fakeSageMaker
+	plain aws.Config // its calls are not those of the function
 }
 
 func newWorld(t *testing.T, e Endpoint) *world {
@@ -160,14 +164,23 @@ func newWorld(t *testing.T, e Endpoint) *world {
 	t.Cleanup(server.Close)
 	now := func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }
 	p := pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: store.NewMemory(nil), Now: now})
-	d, err := NewDeployer(e, p, aws.Config{
+	var calls record.Calls
+	t.Cleanup(func() { // deploy-model calls only what its role in aws/template may
+		if err := calls.Compare("deploy-model", "picket-data", "", e.Prefix, false); err != nil {
+			t.Error(err)
+		}
+	})
+	plain := aws.Config{
 		Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""), RetryMaxAttempts: 1,
-	}, slog.New(slog.DiscardHandler))
+	}
+	cfg := plain
+	cfg.APIOptions = []func(*middleware.Stack) error{calls.Option()}
+	d, err := NewDeployer(e, p, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Now = now
-	return &world{Deployer: d, t: t, fake: f}
+	return &world{Deployer: d, t: t, fake: f, plain: plain}
 }
 
 func onInstances() Endpoint {
@@ -238,6 +251,13 @@ func (w *world) trained(name, approval string) (arn, id string) {
 }
 
 // send delivers an event and wants a state of it.
+// deployment is what "picket deploy" has: the same, with rights of its own.
+func (w *world) deployment() *Deployer {
+	d := *w.Deployer
+	d.API = sagemaker.NewFromConfig(w.plain)
+	return &d
+}
+
 func (w *world) send(body, want string) Outcome {
 	w.t.Helper()
 	out, err := w.Handle(context.Background(), json.RawMessage(body))
@@ -300,7 +320,7 @@ func TestNewerStaysLive(t *testing.T) {
 	embedded := pack(t, "embedded")
 	deploy := func(want string) {
 		t.Helper()
-		arn, err := w.Register(ctx, embedded)
+		arn, err := w.deployment().Register(ctx, embedded)
 		if err != nil {
 			t.Fatal(err)
 		}

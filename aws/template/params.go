@@ -22,6 +22,10 @@ type Params struct {
 	Scorer                  string // endpoint, serverless or lambda
 	EndpointImage           string // picket or xgboost
 	EndpointInstanceType    string
+	EndpointInstances       int
+	EndpointMaxInstances    int
+	CapturePercent          int
+	EndpointBooster         string // that the built-in image serves
 	EndpointP99Milliseconds int
 	XgboostRepositoryArn    string
 
@@ -154,6 +158,9 @@ func (p Params) checks() []check {
 		{p.Scorer == "serverless" && p.EndpointImage == "xgboost" && p.XgboostRepositoryArn == "", "the built-in image needs its repository", "give XgboostRepositoryArn"},
 		{p.Scorer == "lambda" && p.EndpointImage == "xgboost", "scorer lambda has no image to choose", "leave EndpointImage at picket"},
 		{p.Scorer == "endpoint" && !instance.MatchString(p.EndpointInstanceType), fmt.Sprintf("%q is no instance of an endpoint", p.EndpointInstanceType), "take one that begins with ml., such as ml.t2.medium"},
+		{p.EndpointMaxInstances < p.EndpointInstances, fmt.Sprintf("at most %d instances cannot be less than at least %d", p.EndpointMaxInstances, p.EndpointInstances), "raise EndpointMaxInstances"},
+		{p.CapturePercent > 0 && p.Scorer != "endpoint", "only an endpoint on instances captures data", "leave CapturePercent at 0, or take --scorer endpoint"},
+		{p.EndpointImage == "xgboost" && p.EndpointBooster == "", "the built-in image serves one booster", "name it in EndpointBooster, such as traffic/actor/60"},
 		{p.VpcId != "" && (len(p.SubnetIds) == 0 || len(p.SecurityGroupIds) == 0), "a VPC needs subnets and security groups", "give SubnetIds and SecurityGroupIds"},
 		{p.VpcId == "" && len(p.SubnetIds)+len(p.SecurityGroupIds)+len(p.RouteTableIds) > 0, "subnets, security groups and route tables need their VPC", "give VpcId"},
 		{p.VpcEndpoints == "on" && p.VpcId == "", "VPC endpoints need a VPC", "give VpcId, or leave VpcEndpoints off"},

@@ -36,6 +36,11 @@ func TestCheck(t *testing.T) {
 	f(func(p *Params) { p.Scorer = "endpoint"; p.ImageUri = "" }, "needs a container image")
 	f(func(p *Params) { p.Scorer = "endpoint"; p.EndpointInstanceType = "t2.medium" }, "no instance of an endpoint")
 	f(func(p *Params) { p.EndpointImage = "xgboost" }, "scorer lambda has no image to choose")
+	f(func(p *Params) { p.EndpointInstances = 5 }, "cannot be less")
+	f(func(p *Params) { p.CapturePercent = 10 }, "only an endpoint on instances captures")
+	f(func(p *Params) {
+		p.Scorer, p.EndpointImage, p.XgboostRepositoryArn = "endpoint", "xgboost", "arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost"
+	}, "serves one booster")
 	f(func(p *Params) { p.Scorer = "magic" }, `Scorer cannot be "magic"`)
 	f(func(p *Params) { p.VpcId = "vpc-1" }, "needs subnets")
 	f(func(p *Params) { p.SubnetIds = []string{"subnet-1"} }, "need their VPC")
@@ -76,7 +81,7 @@ func TestScorers(t *testing.T) {
 			t.Errorf("%s in a VPC: the table says %v, Check %v", scorer, !got, got)
 		}
 		p = Defaults()
-		p.Scorer, p.ImageUri, p.EndpointImage = scorer, "i", "xgboost"
+		p.Scorer, p.ImageUri, p.EndpointImage, p.EndpointBooster = scorer, "i", "xgboost", "traffic/actor/60"
 		p.XgboostRepositoryArn = full().XgboostRepositoryArn
 		if got := p.Check() == nil; got != can("AWS's built-in XGBoost image", scorer) {
 			t.Errorf("%s with the built-in image: %v", scorer, fmt.Sprint(p.Check()))
