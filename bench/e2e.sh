@@ -37,10 +37,11 @@ if [ -z "$PICKET_QEMU" ] || [ "$(go env GOARCH)" != amd64 ]; then
 fi
 packages="./cmd/picket ./pipeline ./gbdt"
 export PICKET_XGB3=$PWD/.peers/xgb3/bin/python PICKET_XGB17=$PWD/.peers/xgb17/bin/python
+export PICKET_SAGEMAKER=$PWD/.peers/sagemaker/bin/python
 if [ -n "$missing" ]; then
 	echo "e2e: $missing is missing: gbdt is not compared with real XGBoost" >&2
 fi
-skip=${missing:+TestPeers}
+skip=${missing:+TestPeers|TestBuiltIn|TestShapes}
 [ -z "$noqemu" ] || skip=${skip:+$skip|}TestARM64
 # A child's peak memory counts its parent's: what measures it runs by itself.
 go test -tags e2e -run 'TestMemory$' -count=1 -v ./cmd/picket

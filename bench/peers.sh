@@ -24,6 +24,8 @@ venv() {
 mkdir -p .peers
 venv xgb3 xgboost-cpu==3.2.0 numpy==2.4.6 scipy==1.17.1
 venv xgb17 xgboost==1.7.4 numpy==1.26.4 scipy==1.13.1
+# What SageMaker's built-in container 3.0-5 pins, and SageMaker's own API shapes.
+venv sagemaker xgboost-cpu==3.0.5 numpy==2.4.6 scipy==1.17.1 botocore==1.44.5
 if [ "${1:-}" = bench ]; then
 	# Newer than 3.2 asks for Python 3.12 but runs on 3.11.
 	venv xgb34 --ignore-requires-python xgboost-cpu==3.4.1 numpy==2.4.6 scipy==1.17.1

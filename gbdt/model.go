@@ -161,4 +161,13 @@ func (m *Model) Unstopped() *Model {
 	return c.finish()
 }
 
+// Widen returns the model for rows of more columns, which it does not look at: XGBoost
+// does not count the last columns of a CSV file or a sparse matrix in which no row has a
+// value. Fewer columns than Features change nothing.
+func (m *Model) Widen(columns int) *Model {
+	c := m.clone()
+	c.features = max(c.features, columns)
+	return c.finish()
+}
+
 func sqrt(x float64) float64 { return math.Sqrt(x) }

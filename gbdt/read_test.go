@@ -99,3 +99,31 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestWiden reads rows of more columns than a model was trained on as rows of its own,
+// also through a file.
+func TestWiden(t *testing.T) {
+	d := sample(300, 6, 8)
+	p := DefaultParams()
+	p.Rounds, p.EarlyStoppingRounds = 4, 2
+	m := train(t, p, d, Watch("train", d))
+	if m.Attribute("best_iteration") == "" || m.Unstopped().Attribute("best_iteration") != "" || m.Attribute("best_score") == "" {
+		t.Error("Unstopped keeps what early stopping noted, or takes it from the model itself")
+	}
+	var file bytes.Buffer
+	if err := m.Widen(2).Widen(8).WriteUBJ(&file); err != nil {
+		t.Fatal(err)
+	}
+	wide, err := Read(&file)
+	if err != nil || wide.Features() != 8 || m.Features() != 6 {
+		t.Fatal(err, wide.Features(), m.Features())
+	}
+	var narrow, more [1]float32
+	for i := range 300 {
+		row := append(append([]float32{}, d.X.Row(i, make([]float32, 6))...), float32(i), 7)
+		m.Margin(row[:6], narrow[:])
+		if wide.Margin(row, more[:]); narrow != more {
+			t.Fatalf("row %d: %v, widened %v", i, narrow, more)
+		}
+	}
+}

@@ -95,6 +95,7 @@ func Finish(ctx context.Context, d *picket.Dataset, o Options, p *Plan, trees []
 	if err != nil {
 		return nil, fmt.Errorf("finish %s: trees: %w", d.Booster, err)
 	}
+	model = model.Widen(len(d.Schema.Names))
 	want := outputs(&picket.Booster{Classes: d.Classes})
 	if model.Features() != len(d.Schema.Names) || model.Classes() != want {
 		return nil, fmt.Errorf("finish %s: the trees read %d features and give %d margins, the dataset has %d features and needs %d",
