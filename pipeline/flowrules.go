@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
+	"slices"
 
 	"picket"
 	"picket/pipeline/extract"
@@ -16,6 +18,9 @@ const (
 	resolverAsks  = 10 // conversations with a resolver of one's own
 	resolverUsers = 3  // hosts that share a resolver make it the network's
 	tlsAsks       = 3  // conversations of DNS over TLS with a resolver that less hosts share
+
+	floodOut    = 60_000 // packets a minute, in the minutes with any, that a host sends to one address outside
+	floodAnswer = 0.01   // and which part of them is answered at most
 )
 
 // flowRules counts an hour of conversations for the rules.
@@ -24,11 +29,25 @@ type flowRules struct {
 	mail      map[netip.Addr]map[netip.Addr]bool   // servers outside by host inside
 	receives  map[netip.Addr]bool                  // mail, or questions
 	asks, tls map[netip.Addr]map[netip.Addr]uint64 // conversations by resolver and host inside
+	sent      map[outbound]*stream
+}
+
+// outbound is what one host inside sends to one address outside, by the kind of flood
+// that it would be.
+type outbound struct {
+	from, to netip.Addr
+	kind     string
+}
+
+// stream is the packets of an hour.
+type stream struct {
+	out, in uint64
+	minutes uint64 // bit i: in minute i
 }
 
 func newFlowRules(lists *byTag) *flowRules {
 	return &flowRules{lists: lists, mail: map[netip.Addr]map[netip.Addr]bool{}, receives: map[netip.Addr]bool{},
-		asks: map[netip.Addr]map[netip.Addr]uint64{}, tls: map[netip.Addr]map[netip.Addr]uint64{}}
+		asks: map[netip.Addr]map[netip.Addr]uint64{}, tls: map[netip.Addr]map[netip.Addr]uint64{}, sent: map[outbound]*stream{}}
 }
 
 // maxRuled bounds the hosts and resolvers that are counted, of which a flood of
@@ -36,6 +55,7 @@ func newFlowRules(lists *byTag) *flowRules {
 const maxRuled = 1 << 16
 
 func (r *flowRules) take(c *extract.Opening) {
+	r.flood(c)
 	switch c.Port {
 	case 25, 465, 587, 53, 853:
 	default:
@@ -91,6 +111,15 @@ func (r *flowRules) tell(all meetings) {
 				picket.Fact{Name: "mail", Value: fmt.Sprintf("to %d servers outside, and none comes in", len(servers))})
 		}
 	}
+	for k, s := range r.sent {
+		if float64(s.out) < floodOut*float64(bits.OnesCount64(s.minutes)) || float64(s.in) > floodAnswer*float64(s.out) {
+			continue
+		}
+		flood := rule(k.kind)
+		flood.Severity = picket.SeverityHigh
+		all.add(picket.Entity{Kind: picket.KindActor, ID: k.from.String()}, flood, picket.ClassDDoS, k.to.String(), 1,
+			picket.Fact{Name: "sent", Value: fmt.Sprintf("%d packets in %d minutes, %d came back", s.out, bits.OnesCount64(s.minutes), s.in)})
+	}
 	shared := 0
 	for _, hosts := range r.asks {
 		if len(hosts) >= resolverUsers {
@@ -118,4 +147,37 @@ func (r *flowRules) tell(all meetings) {
 			}
 		}
 	}
+}
+
+// portsOfTCP are ports at which hardly anything speaks UDP.
+var portsOfTCP = []uint16{20, 21, 22, 23, 25, 80, 110, 143, 445, 993, 995, 1433, 3306, 5432, 8080}
+
+// flood counts what goes out, by the kind of flood that it would be.
+func (r *flowRules) flood(c *extract.Opening) {
+	if c.Out <= c.In || r.lists.inside(c.Victim) || !c.Victim.IsGlobalUnicast() || !r.lists.inside(c.Actor) {
+		return
+	}
+	kind := triage.TypeFlood
+	switch {
+	case c.Proto == picket.ProtoICMP || c.Proto == picket.ProtoICMPv6:
+		kind = triage.TypeFloodUDP
+	case c.Proto == picket.ProtoUDP && c.Port == 53:
+		kind = triage.TypeFloodDNS
+	case c.Proto == picket.ProtoUDP && slices.Contains(portsOfTCP, c.Port):
+		kind = triage.TypeFloodOddPorts
+	case c.Proto == picket.ProtoUDP:
+		kind = triage.TypeFloodUDP
+	case c.Proto != picket.ProtoTCP:
+		kind = triage.TypeFloodOdd
+	}
+	k := outbound{c.Actor, c.Victim, kind}
+	s := r.sent[k]
+	if s == nil {
+		if len(r.sent) >= 4*maxRuled {
+			return
+		}
+		s = &stream{}
+		r.sent[k] = s
+	}
+	s.out, s.in, s.minutes = s.out+c.Out, s.in+c.In, s.minutes|c.Minutes
 }

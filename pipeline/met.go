@@ -127,6 +127,16 @@ func (p *Pipeline) met(ctx context.Context, s slot, key string, lists *byTag) ([
 			return nil, fmt.Errorf("lists and rules: %w", err)
 		}
 		rules.tell(all)
+	case road.Detector == picket.DetectorPhishing && !s.Day:
+		parts, err := p.parts(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		rules := newNameRules()
+		if err := extract.AskedNames(ctx, parts.newest, rules.take); err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+		rules.tell(all)
 	case road.Detector == picket.DetectorAccess && s.Day && threats:
 		parts, err := p.parts(ctx, s)
 		if err != nil {

@@ -23,7 +23,8 @@ type Opening struct {
 	Port          uint16 // opened to
 	Proto         uint8  // IANA protocol number
 	Answered      bool   // the victim sent something
-	Bytes         uint64 // sent by the actor
+	Out, In       uint64 // packets sent by the actor, and by the victim
+	Minutes       uint64 // bit i: in minute i of the hour
 }
 
 // Openings visits the conversations of the given hours, each once an hour.
@@ -34,7 +35,8 @@ func Openings(ctx context.Context, parts []Part, o CloseOptions, visit func(Open
 		for i := range rows {
 			v := see(&rows[i], picket.KindActor)
 			one.Answered = one.Answered || v.replied.sent()
-			one.Bytes = add64(one.Bytes, v.asked.bytes)
+			one.Out, one.In = add64(one.Out, v.asked.packets), add64(one.In, v.replied.packets)
+			one.Minutes |= 1 << uint(rows[i].minute)
 		}
 		visit(one)
 	})

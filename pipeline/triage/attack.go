@@ -83,6 +83,8 @@ var techniques = map[string]string{
 	"T1562.007": "Disable or Modify Cloud Firewall",
 	"T1562.008": "Disable or Modify Cloud Logs",
 	"T1566":     "Phishing",
+	"T1568":     "Dynamic Resolution",
+	"T1568.002": "Domain Generation Algorithms",
 	"T1572":     "Protocol Tunneling",
 	"T1580":     "Cloud Infrastructure Discovery",
 	"T1595":     "Active Scanning",

@@ -105,12 +105,30 @@ const (
 	TypeSpambot  = "spambot"
 	TypeResolver = "unusual-resolver"
 	TypeDoT      = "dns-over-tls"
+
+	TypeFlood         = "outbound-flood"          // TCP
+	TypeFloodUDP      = "outbound-udp-flood"      // to a port of UDP
+	TypeFloodDNS      = "outbound-dns-flood"      // to port 53
+	TypeFloodOddPorts = "outbound-odd-port-flood" // UDP to a port of TCP
+	TypeFloodOdd      = "outbound-protocol-flood" // neither TCP nor UDP nor ICMP
+
+	TypeNameTunnel    = "dns-name-tunnel"
+	TypeRandomDomains = "random-domains"
 )
 
 var ruleTypes = map[string]ruleType{
 	TypeSpambot:  {"Mail in bulk", "Backdoor:EC2/Spambot", technique{"TA0040", "T1496"}},
 	TypeResolver: {"Unusual resolver", "DefenseEvasion:EC2/UnusualDNSResolver", technique{"TA0011", "T1071.004"}},
 	TypeDoT:      {"DNS over TLS", "DefenseEvasion:EC2/UnusualDoTActivity", technique{"TA0011", "T1071.004"}},
+
+	TypeFlood:         {"Outbound flood", "Backdoor:EC2/DenialOfService.Tcp", technique{"TA0040", "T1498.001"}},
+	TypeFloodUDP:      {"Outbound UDP flood", "Backdoor:EC2/DenialOfService.Udp", technique{"TA0040", "T1498.001"}},
+	TypeFloodDNS:      {"Outbound DNS flood", "Backdoor:EC2/DenialOfService.Dns", technique{"TA0040", "T1498.001"}},
+	TypeFloodOddPorts: {"Outbound UDP flood of a TCP port", "Backdoor:EC2/DenialOfService.UdpOnTcpPorts", technique{"TA0040", "T1498.001"}},
+	TypeFloodOdd:      {"Outbound flood of an unusual protocol", "Backdoor:EC2/DenialOfService.UnusualProtocol", technique{"TA0040", "T1498.001"}},
+
+	TypeNameTunnel:    {"DNS tunnel", "Trojan:EC2/DNSDataExfiltration", technique{"TA0010", "T1048.003"}},
+	TypeRandomDomains: {"Domains of random letters", "Trojan:EC2/DGADomainRequest.B", technique{"TA0011", "T1568.002"}},
 }
 
 // GuardDutyType returns the finding type of Amazon GuardDuty that a finding of a list
