@@ -26,9 +26,14 @@ test: ## vet, staticcheck, and every fast test, with the race detector where the
 e2e: ## what is slow or needs peers: kill test, real XGBoost
 	@bench/e2e.sh
 
-bench: build ## Go micro-benchmarks for benchstat; the endpoint beside gunicorn; from object to finding; with TREES=all the trees beside XGBoost
+bench: build ## Go micro-benchmarks for benchstat; ingest beside DuckDB; the endpoint beside gunicorn; from object to finding; with TREES=all the trees; INGEST=vpc,names for single rows of ingest alone
+ifdef INGEST
+	@bench/ingest.sh
+else
 	@bench/bench.sh
+	@bench/ingest.sh
 	@bench/server.sh
+endif
 
 soak: build ## picket up under a steady feed for MINUTES (5): does memory, or anything else, grow?
 	@$(GO) run ./bench/server soak -for $(MINUTES)m -write docs/benchmarks.md

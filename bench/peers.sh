@@ -4,6 +4,7 @@
 #
 #   sh bench/peers.sh          # for make e2e
 #   sh bench/peers.sh server   # and gunicorn beside xgboost, for bench/server.sh
+#   sh bench/peers.sh ingest   # duckdb, gopacket and argus alone, for bench/ingest.sh
 #   sh bench/peers.sh bench    # and more of xgboost, lightgbm, catboost, scikit-learn for bench/gbdt
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,6 +23,20 @@ venv() {
 }
 
 mkdir -p .peers
+if [ "${1:-}" = ingest ]; then
+	venv ingest duckdb==2.0.1
+	if [ ! -x .peers/gopacket/peer ]; then
+		mkdir -p .peers/gopacket
+		(cd bench/ingest/gopacket && GOFLAGS=-mod=mod CGO_ENABLED=0 go build -o ../../../.peers/gopacket/peer .)
+	fi
+	# argus is Debian's; without root it runs from where its package is unpacked.
+	if [ ! -x .peers/argus/usr/sbin/argus ] && command -v apt-get >/dev/null; then
+		mkdir -p .peers/argus
+		(cd .peers/argus && apt-get download -qq argus-server libpcap0.8 libtirpc3 libsasl2-2 libwrap0 >&2 && for d in ./*.deb; do dpkg -x "$d" .; done && rm ./*.deb) ||
+			echo "argus is not to be had: its row is left out" >&2
+	fi
+	exit
+fi
 venv xgb3 xgboost-cpu==3.2.0 numpy==2.4.6 scipy==1.17.1
 venv xgb17 xgboost==1.7.4 numpy==1.26.4 scipy==1.13.1
 # What SageMaker's built-in container 3.0-5 pins, and SageMaker's own API shapes.

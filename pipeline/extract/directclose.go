@@ -174,6 +174,9 @@ func (t *talkRows) few(n int, p *pass) bool {
 		}
 		for j := range p.frames {
 			f := &p.frames[j]
+			if f.interval != interval(t.f.source, r.first&longRef != 0) {
+				continue
+			}
 			last := -1
 			for m := active; m != 0; m &= m - 1 {
 				if slot := f.slot + bits.TrailingZeros64(m)*picket.Minute/int(f.seconds); slot != last {
