@@ -32,6 +32,26 @@ func (p *Pipeline) PutModel(ctx context.Context, pkg *train.Package) error {
 	return putOnce(ctx, p.deps.Bucket, modelKey(pkg.Model.ID), &body)
 }
 
+// PutModelFile writes a package to the registry as it stands in a file, byte by byte: one
+// that an older version wrote keeps its id.
+func (p *Pipeline) PutModelFile(ctx context.Context, file []byte) (*train.Package, error) {
+	pkg, err := train.ReadPackage(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	return pkg, putOnce(ctx, p.deps.Bucket, modelKey(pkg.Model.ID), bytes.NewReader(file))
+}
+
+// ModelFile returns the file of a package of the registry, by its whole id.
+func (p *Pipeline) ModelFile(ctx context.Context, id string) ([]byte, error) {
+	r, _, err := p.deps.Bucket.Get(ctx, modelKey(id))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
 // Model reads a package of the registry by its id, or by a prefix of it that no
 // other package has.
 func (p *Pipeline) Model(ctx context.Context, id string) (*train.Package, error) {

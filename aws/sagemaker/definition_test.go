@@ -269,3 +269,22 @@ func TestXGBoostImages(t *testing.T) {
 		t.Error(image)
 	}
 }
+
+// TestTriggersSayWhy wants the rules of the ml stack to pass a parameter that the
+// pipeline has, each its own reason.
+func TestTriggersSayWhy(t *testing.T) {
+	stack, err := os.ReadFile("../template/ml.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string
+	for _, m := range regexp.MustCompile(`PipelineParameterList: \[\{Name: (\w+), Value: ([\w-]+)\}\]`).FindAllStringSubmatch(string(stack), -1) {
+		if m[1] != ParamReason {
+			t.Errorf("a rule passes %s", m[1])
+		}
+		reasons = append(reasons, m[2])
+	}
+	if want := []string{ReasonSchedule, ReasonDrift, ReasonVerdicts}; !slices.Equal(reasons, want) {
+		t.Errorf("reasons %v, want %v", reasons, want)
+	}
+}

@@ -103,14 +103,15 @@ func (d *Deployer) Handle(ctx context.Context, body json.RawMessage) (Outcome, e
 // before comes back by Rollback alone: an old event delivered again must not undo a
 // newer deployment.
 func (d *Deployer) Deploy(ctx context.Context, arn string) (Outcome, error) {
-	pkg, err := d.fetch(ctx, arn)
+	file, err := d.fetch(ctx, arn)
 	if err != nil {
 		return Outcome{}, err
 	}
-	id := pkg.Model.ID
-	if err := d.keep(ctx, pkg); err != nil {
-		return Outcome{}, err
+	pkg, err := d.Pipeline.PutModelFile(ctx, file)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("model package %s: %w", arn, err)
 	}
+	id := pkg.Model.ID
 	at := d.transition(arn)
 	stages, err := d.Pipeline.ChangeStages(ctx, func(s train.Stages) (train.Stages, error) {
 		if s.Served(id) || s.Approved == id {
@@ -140,8 +141,8 @@ func (d *Deployer) transition(by string) train.Transition {
 	return train.Transition{Time: d.Now().Unix(), By: by}
 }
 
-// fetch reads the package that a model package holds.
-func (d *Deployer) fetch(ctx context.Context, arn string) (*train.Package, error) {
+// fetch reads the file of the package that a model package holds.
+func (d *Deployer) fetch(ctx context.Context, arn string) ([]byte, error) {
 	p, err := d.API.DescribeModelPackage(ctx, &sagemaker.DescribeModelPackageInput{ModelPackageName: &arn})
 	if err != nil {
 		return nil, err
@@ -168,46 +169,43 @@ func (d *Deployer) fetch(ctx context.Context, arn string) (*train.Package, error
 	if err != nil {
 		return nil, fmt.Errorf("model package %s: %w", arn, err)
 	}
-	pkg, err := train.ReadPackage(bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("model package %s: %w", arn, err)
-	}
-	return pkg, nil
+	return body, nil
 }
 
-// keep puts the package into the bucket's registry, and the artifact that the endpoint
-// reads beside it.
-func (d *Deployer) keep(ctx context.Context, pkg *train.Package) error {
-	if err := d.Pipeline.PutModel(ctx, pkg); err != nil {
-		return err
-	}
-	body, err := d.Endpoint.artifact(pkg)
+// keep puts the artifact that the endpoint reads beside the package in the registry.
+func (d *Deployer) keep(ctx context.Context, id string) error {
+	file, err := d.Pipeline.ModelFile(ctx, id)
 	if err != nil {
 		return err
 	}
-	_, err = d.Pipeline.Bucket().Put(ctx, d.Endpoint.artifactKey(pkg.Model.ID), bytes.NewReader(body), store.IfAbsent)
+	body, err := d.Endpoint.artifact(file)
+	if err != nil {
+		return fmt.Errorf("package %s: %w", id, err)
+	}
+	_, err = d.Pipeline.Bucket().Put(ctx, d.Endpoint.artifactKey(id), bytes.NewReader(body), store.IfAbsent)
 	if errors.Is(err, store.ErrPrecondition) {
 		return nil
 	}
 	return err
 }
 
-// artifact is what the image serves: the package, or the one booster that the built-in
-// container takes.
-func (e *Endpoint) artifact(pkg *train.Package) ([]byte, error) {
-	var body, out bytes.Buffer
+// artifact is what the image serves: the package's file, or the one booster that the
+// built-in container takes.
+func (e *Endpoint) artifact(file []byte) ([]byte, error) {
+	var out bytes.Buffer
 	if !e.builtIn() {
-		if err := pkg.Write(&body); err != nil {
-			return nil, err
-		}
-		err := WriteArtifact(&out, PackageName, body.Bytes())
+		err := WriteArtifact(&out, PackageName, file)
 		return out.Bytes(), err
+	}
+	pkg, err := train.ReadPackage(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
 	}
 	b := pkg.Model.Booster(e.Booster)
 	if b == nil {
 		return nil, fmt.Errorf("package %s has no booster %s for the built-in image to serve", pkg.Model.ID, e.Booster)
 	}
-	err := WriteArtifact(&out, TreesName, b.Trees)
+	err = WriteArtifact(&out, TreesName, b.Trees)
 	return out.Bytes(), err
 }
 
@@ -331,9 +329,7 @@ func (d *Deployer) failed(ctx context.Context, stages train.Stages, now *sagemak
 func (d *Deployer) rollOut(ctx context.Context, id string, now *sagemaker.DescribeEndpointOutput) (Outcome, error) {
 	e := &d.Endpoint
 	name := e.configName(id)
-	if pkg, err := d.Pipeline.Model(ctx, id); err != nil {
-		return Outcome{}, err
-	} else if err := d.keep(ctx, pkg); err != nil { // its artifact may be of another image
+	if err := d.keep(ctx, id); err != nil {
 		return Outcome{}, err
 	}
 	if _, err := d.API.CreateModel(ctx, e.model(name, id)); err != nil && !exists(err) {

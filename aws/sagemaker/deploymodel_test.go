@@ -250,7 +250,6 @@ func (w *world) trained(name, approval string) (arn, id string) {
 	return arn, pkg.Model.ID
 }
 
-// send delivers an event and wants a state of it.
 // deployment is what "picket deploy" has: the same, with rights of its own.
 func (w *world) deployment() *Deployer {
 	d := *w.Deployer
@@ -258,6 +257,7 @@ func (w *world) deployment() *Deployer {
 	return &d
 }
 
+// send delivers an event and wants a state of it.
 func (w *world) send(body, want string) Outcome {
 	w.t.Helper()
 	out, err := w.Handle(context.Background(), json.RawMessage(body))
@@ -318,9 +318,13 @@ func TestNewerStaysLive(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t, onInstances())
 	embedded := pack(t, "embedded")
+	var file bytes.Buffer
+	if err := embedded.Write(&file); err != nil {
+		t.Fatal(err)
+	}
 	deploy := func(want string) {
 		t.Helper()
-		arn, err := w.deployment().Register(ctx, embedded)
+		arn, err := w.deployment().Register(ctx, file.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,18 +76,19 @@ func (d *definition) card() object {
 // maxCard is the longest card that SageMaker takes, in bytes.
 const maxCard = 100_000
 
-// Register puts a package into the registry as approved, if it is not there yet, and
-// returns its ARN: how the package in the binary becomes version 1.
-func (d *Deployer) Register(ctx context.Context, pkg *train.Package) (string, error) {
-	id, err := pkg.ID()
+// Register puts a package, as it stands in a file, into the registry as approved, if it
+// is not there yet, and returns its ARN: how the package in the binary becomes version 1.
+func (d *Deployer) Register(ctx context.Context, file []byte) (string, error) {
+	pkg, err := train.ReadPackage(bytes.NewReader(file))
 	if err != nil {
 		return "", fmt.Errorf("register: %w", err)
 	}
+	id := pkg.Model.ID
 	arn, err := d.registered(ctx, id)
 	if arn != "" || err != nil {
 		return arn, err
 	}
-	artifact, metrics, err := d.lay(ctx, id, pkg)
+	artifact, metrics, err := d.lay(ctx, pkg, file)
 	if err != nil {
 		return "", fmt.Errorf("register %s: %w", id, err)
 	}
@@ -138,10 +139,10 @@ func (d *Deployer) registered(ctx context.Context, id string) (string, error) {
 }
 
 // lay puts a package's artifact and metrics where the registry will point.
-func (d *Deployer) lay(ctx context.Context, id string, pkg *train.Package) (artifact, metrics string, err error) {
-	own := d.Endpoint
+func (d *Deployer) lay(ctx context.Context, pkg *train.Package, file []byte) (artifact, metrics string, err error) {
+	own, id := d.Endpoint, pkg.Model.ID
 	own.Image = "picket" // the artifact of the registry is the package, whatever image serves
-	body, err := own.artifact(pkg)
+	body, err := own.artifact(file)
 	if err != nil {
 		return "", "", err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -10,13 +11,15 @@ import (
 	"testing"
 
 	"picket"
+	"picket/aws/sagemaker"
 	"picket/pipeline"
 	"picket/server"
 )
 
 // TestEndpointSameBits scores the same rows in this process and through the
-// endpoint, over HTTP and text: margin, probabilities and contributions are the
-// same to the bit.
+// endpoint, over HTTP and text, by the package as SageMaker unpacks it for an endpoint
+// on instances or serverless: margin, probabilities and contributions are the same to
+// the bit.
 func TestEndpointSameBits(t *testing.T) {
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, quiet: true}
 	ctx := context.Background()
@@ -28,7 +31,11 @@ func TestEndpointSameBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := endpoint.Use(model, byBooster{scorer}); err != nil {
+	remote, served, err := modelIn(unpacked(t))
+	if err != nil || remote.ID != model.ID {
+		t.Fatalf("%.12s, want %.12s: %v", remote.ID, model.ID, err)
+	}
+	if err := endpoint.Use(remote, byBooster{served}); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
@@ -88,4 +95,26 @@ func TestEndpointSameBits(t *testing.T) {
 // sameContribution is equality in which NaN, a missing value, is like itself.
 func sameContribution(a, b picket.Contribution) bool {
 	return a.Feature == b.Feature && a.Shap == b.Shap && (a.Value == b.Value || a.Value != a.Value && b.Value != b.Value)
+}
+
+// unpacked is a folder with the embedded package as it comes out of its artifact.
+func unpacked(t *testing.T) string {
+	t.Helper()
+	file, err := defaults.ReadFile("default/model.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var artifact bytes.Buffer
+	if err := sagemaker.WriteArtifact(&artifact, sagemaker.PackageName, file); err != nil {
+		t.Fatal(err)
+	}
+	body, err := sagemaker.ReadArtifact(&artifact, sagemaker.PackageName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, sagemaker.PackageName), body, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
