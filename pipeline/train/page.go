@@ -12,12 +12,16 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"percent": func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) },
-	"three":   func(v float64) string { return fmt.Sprintf("%.3f", v) },
-	"count":   func(v float64) string { return fmt.Sprintf("%.0f", v) },
-	"shade":   shade,
-}).Parse(pageText))
+// pageTemplate reads the template when it is asked for: most programs that hold it
+// never do, and where none is, the linker leaves out every method that nobody calls.
+func pageTemplate() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"percent": func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) },
+		"three":   func(v float64) string { return fmt.Sprintf("%.3f", v) },
+		"count":   func(v float64) string { return fmt.Sprintf("%.0f", v) },
+		"shade":   shade,
+	}).Parse(pageText))
+}
 
 // page is what the template shows.
 type page struct {
@@ -49,7 +53,7 @@ func WritePage(w io.Writer, title string, evaluations ...*Evaluation) error {
 		s.Answers = slices.Sorted(maps.Keys(answers))
 		p.Sections = append(p.Sections, s)
 	}
-	if err := pageTemplate.Execute(w, p); err != nil {
+	if err := pageTemplate().Execute(w, p); err != nil {
 		return fmt.Errorf("write evaluation page: %w", err)
 	}
 	return nil
