@@ -24,6 +24,7 @@ const Namespace = "Picket"
 type EMF struct {
 	w        io.Writer
 	function string
+	stage    string // whose rows are the function's records
 	now      func() time.Time
 
 	mu     sync.Mutex
@@ -44,9 +45,10 @@ type series struct {
 // maxValues is the format's: of one metric in one line.
 const maxValues = 100
 
-// NewEMF returns metrics of a function, written to w at each Flush.
-func NewEMF(w io.Writer, function string, now func() time.Time) *EMF {
-	return &EMF{w: w, function: function, now: now, series: map[string]*series{}}
+// NewEMF returns metrics of a function, written to w at each Flush. The rows of
+// stage are its records.
+func NewEMF(w io.Writer, function, stage string, now func() time.Time) *EMF {
+	return &EMF{w: w, function: function, stage: stage, now: now, series: map[string]*series{}}
 }
 
 // of returns the series of a name and the values of its dimensions, given as name,
@@ -88,17 +90,14 @@ func (e *EMF) value(v float64, name, unit string, all bool, dimensions ...string
 	s.all = append(s.all, v)
 }
 
-// mainStage is the stage whose rows are a function's records.
-var mainStage = map[string]string{"ingest": "decode", "close": "extract", "detect": "infer"}
-
 // In implements Metrics.
 func (e *EMF) In(stage string, n uint64) {
-	e.add(float64(n), "RecordsIn", "Count", stage == mainStage[e.function], "Stage", stage)
+	e.add(float64(n), "RecordsIn", "Count", stage == e.stage, "Stage", stage)
 }
 
 // Out implements Metrics.
 func (e *EMF) Out(stage string, n uint64) {
-	e.add(float64(n), "RecordsOut", "Count", stage == mainStage[e.function], "Stage", stage)
+	e.add(float64(n), "RecordsOut", "Count", stage == e.stage, "Stage", stage)
 }
 
 // Dropped implements Metrics.
@@ -169,7 +168,7 @@ func (e *EMF) Invoked(took time.Duration, memoryMB int, rates Rates) {
 	e.of("Invocations", "Count", true).sum++
 	latency := e.of("Latency", "Milliseconds", true)
 	latency.all = append(latency.all, milliseconds(took))
-	records := e.series["RecordsIn\x00Stage\x00"+mainStage[e.function]]
+	records := e.series["RecordsIn\x00Stage\x00"+e.stage]
 	if records == nil || records.sum == 0 {
 		return
 	}

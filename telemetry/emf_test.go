@@ -98,7 +98,7 @@ func numbers(t *testing.T, v any) []float64 {
 
 func TestEMF(t *testing.T) {
 	var out bytes.Buffer
-	e := telemetry.NewEMF(&out, "detect", func() time.Time { return time.Unix(1767225600, 0) })
+	e := telemetry.NewEMF(&out, "detect", "infer", func() time.Time { return time.Unix(1767225600, 0) })
 	e.In("infer", 1000)
 	e.In("infer", 500)
 	e.In("triage", 7)
@@ -152,7 +152,7 @@ func TestEMF(t *testing.T) {
 // TestEMFManyValues: a metric with more values than a line takes has more lines.
 func TestEMFManyValues(t *testing.T) {
 	var out bytes.Buffer
-	e := telemetry.NewEMF(&out, "ingest", func() time.Time { return time.Unix(1767225600, 0) })
+	e := telemetry.NewEMF(&out, "ingest", "decode", func() time.Time { return time.Unix(1767225600, 0) })
 	var want []float64
 	for i := range 250 {
 		e.Took("ingest", time.Duration(i)*time.Millisecond)

@@ -76,14 +76,11 @@ type envelope struct {
 	Type       string            // of SNS in a queue: "Notification"
 	Message    string
 	DetailType string `json:"detail-type"` // of EventBridge
-
-	ModelPackageArn string // of the training pipeline's last step
-	Rollback        bool   // the live model back to the one before
-	Source          string `json:"source"`
-	Detail          json.RawMessage
-	Event           string // of S3: "s3:TestEvent"
-	Final           *bool  `json:"final"`
-	Drift           *bool  `json:"drift"`
+	Source     string `json:"source"`
+	Detail     json.RawMessage
+	Event      string // of S3: "s3:TestEvent"
+	Final      *bool  `json:"final"`
+	Drift      *bool  `json:"drift"`
 }
 
 // open returns all that an event says, whatever it is wrapped in.
@@ -112,7 +109,7 @@ func open(event []byte, depth int) ([]notice, error) {
 		return open([]byte(e.Message), depth+1)
 	case e.Source == "aws.s3":
 		return eventBridgeObject(e)
-	case e.DetailType != "" && e.Source != "", e.Final != nil, e.Drift != nil, e.ModelPackageArn != "", e.Rollback:
+	case e.DetailType != "" && e.Source != "", e.Final != nil, e.Drift != nil:
 		return []notice{{event: json.RawMessage(event)}}, nil
 	}
 	return openRecord(event, depth)

@@ -23,9 +23,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 
 	"picket/aws/s3"
+	"picket/aws/sagemaker"
 	"picket/pipeline"
 	"picket/telemetry"
 )
@@ -44,15 +44,17 @@ type Function struct {
 	out      *outbox
 	score    func(*pipeline.Serving) // puts the endpoint in the place of the package's own trees; nil leaves them
 	serving  pipeline.Serving
+	deployer *sagemaker.Deployer // of deploy-model
 
-	// Deploy makes an approved model package the one that serves: of deploy-model.
-	Deploy func(ctx context.Context, event json.RawMessage) error
 }
+
+// mainStage is the stage whose rows are a function's records.
+var mainStage = map[string]string{VerbIngest: "decode", VerbClose: "extract", VerbDetect: "infer"}
 
 // New returns a function. It asks nothing of AWS yet. out takes its log and its
 // metrics, one JSON object a line.
 func New(s Settings, cfg aws.Config, out io.Writer, now func() time.Time) *Function {
-	f := &Function{settings: s, now: now, metrics: telemetry.NewEMF(out, cmp.Or(s.Name, s.Verb), now), said: &says{}}
+	f := &Function{settings: s, now: now, metrics: telemetry.NewEMF(out, cmp.Or(s.Name, s.Verb), mainStage[s.Verb], now), said: &says{}}
 	client := s3.NewClient(cfg, "")
 	f.data = s3.New(client, s3.Options{Name: s.Bucket, KMSKey: s.KMSKey})
 	f.raw = f.data
@@ -81,13 +83,14 @@ func Run(ctx context.Context, getenv func(string) string, version string, out io
 	if s.MemoryMB > 0 {
 		debug.SetMemoryLimit(int64(s.MemoryMB) << 20 * 9 / 10)
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRetryMaxAttempts(attempts))
-	if err != nil {
-		return err
-	}
+	cfg := environment(getenv)
 	f := New(s, cfg, out, time.Now)
 	if s.Verb == VerbDeployModel {
-		if err := f.deploys(getenv, cfg); err != nil {
+		e, err := sagemaker.EndpointFromEnv(getenv)
+		if err != nil {
+			return err
+		}
+		if f.deployer, err = sagemaker.NewDeployer(e, f.pipeline, cfg, f.log); err != nil {
 			return err
 		}
 	}
@@ -115,6 +118,9 @@ type failure struct {
 func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	began := f.now()
 	f.said.set(about(ctx)...)
+	if f.settings.Verb == VerbDeployModel {
+		return f.deployModel(ctx, payload)
+	}
 	messages := unwrap(payload)
 	for _, m := range messages {
 		if m.err == nil && m.trace != "" {
@@ -140,14 +146,36 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			answer.Items = append(answer.Items, failure{m.id})
 		}
 	}
-	took := f.now().Sub(began)
-	f.log.Info("invoked", "messages", len(messages), "given_back", len(answer.Items), "took", took)
-	f.metrics.Invoked(took, f.settings.MemoryMB, telemetry.RatesOf(f.settings.Architecture))
+	f.log.Info("invoked", "messages", len(messages), "given_back", len(answer.Items), "took", f.now().Sub(began))
+	f.count(began)
+	if failed != nil {
+		return nil, failed
+	}
+	return json.Marshal(answer)
+}
+
+// count writes the metrics of an invocation.
+func (f *Function) count(began time.Time) {
+	f.metrics.Invoked(f.now().Sub(began), f.settings.MemoryMB, telemetry.RatesOf(f.settings.Architecture))
 	if err := f.metrics.Flush(); err != nil {
 		f.log.Error("metrics lost", "error", err)
 	}
-	if failed != nil {
-		return nil, failed
+}
+
+// deployModel hands an event on as it came. Who calls waits for the answer: a step
+// of the training pipeline, or EventBridge, which calls again after an error.
+func (f *Function) deployModel(ctx context.Context, payload []byte) ([]byte, error) {
+	began := f.now()
+	defer f.count(began)
+	var answer sagemaker.Outcome
+	err := f.guarded(func() (err error) {
+		answer, err = f.deployer.Handle(ctx, payload)
+		return err
+	})
+	if err != nil {
+		f.metrics.Error(f.settings.Verb)
+		f.log.Error("model not deployed", "stage", "deploy", "error", err)
+		return nil, err
 	}
 	return json.Marshal(answer)
 }
@@ -161,8 +189,6 @@ func (f *Function) run(ctx context.Context, messages []*message) {
 		f.close(ctx, messages)
 	case VerbDetect:
 		f.detect(ctx, messages)
-	case VerbDeployModel:
-		f.deployModel(ctx, messages)
 	}
 }
 

@@ -243,20 +243,3 @@ func (f *Function) refresh(ctx context.Context) error {
 	f.log.Info("model serves", "stage", "infer", "model", pkg.Model.ID, "name", pkg.Model.Name, "scorer", f.settings.Scorer)
 	return nil
 }
-
-// deployModel hands each event about a model package on.
-func (f *Function) deployModel(ctx context.Context, messages []*message) {
-	for _, m := range messages {
-		for _, n := range m.notices {
-			if m.err != nil {
-				continue
-			}
-			m.fail(f.guarded(func() error {
-				if f.Deploy == nil || n.event == nil {
-					return errors.New("nothing here deploys a model")
-				}
-				return f.Deploy(ctx, n.event)
-			}))
-		}
-	}
-}
