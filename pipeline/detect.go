@@ -192,6 +192,9 @@ func (p *Pipeline) evidence(ctx context.Context, findings []picket.Finding) erro
 			if err := p.followed(ctx, f, proofs[i]); err != nil {
 				return err
 			}
+			if err := p.alerted(ctx, f); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -248,4 +249,94 @@ func TestEveryPairOfFormatsAgrees(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAnyCutOfAnyFormatGivesTheSameFeatures cuts the records of each format into
+// objects, in any order and some of them delivered twice, and builds and closes them
+// with bounds below, at and above what is needed: the bytes of features stay.
+func TestAnyCutOfAnyFormatGivesTheSameFeatures(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	for _, format := range slices.Concat(flowFormats, []flowFormat{{name: "alb", source: picket.SourceALB}}) {
+		records := asTheLogHasIt(t, plainly, format.name)
+		if len(records) > 4000 {
+			records = records[:4000]
+		}
+		want := closedBytes(t, partsOf(t, records, 1, 0, rng), format.source, 0)
+		if len(want) < 1000 {
+			t.Fatalf("%s: %d bytes of features", format.name, len(want))
+		}
+		for _, bound := range []int{len(records) / 3, len(records) - 1, len(records), len(records) + 1, 10 * len(records)} {
+			for range 3 {
+				parts := partsOf(t, records, 1+rng.IntN(6), bound, rng)
+				if got := closedBytes(t, parts, format.source, 4*bound); !bytes.Equal(got, want) {
+					t.Errorf("%s: other features of %d parts with %d rows in memory", format.name, len(parts), bound)
+				}
+			}
+		}
+	}
+}
+
+// partsOf deals records out to objects, each in an order of its own. An object that
+// is delivered twice has one part: a bucket keeps parts by object and content.
+func partsOf(t *testing.T, records []picket.Record, objects, maxRows int, rng *rand.Rand) []extract.Part {
+	t.Helper()
+	deck := make([][]picket.Record, objects)
+	for _, i := range rng.Perm(len(records)) {
+		o := rng.IntN(objects)
+		deck[o] = append(deck[o], records[i])
+		deck[o][len(deck[o])-1].Line = uint64(i + 1)
+	}
+	byKey := map[string]extract.Part{}
+	for i := range deck {
+		for range 1 + rng.IntN(2) {
+			rng.Shuffle(len(deck[i]), func(a, b int) { deck[i][a], deck[i][b] = deck[i][b], deck[i][a] })
+			for _, p := range buildParts(t, fmt.Sprint("object", i), deck[i], maxRows) {
+				byKey[fmt.Sprint(p.Object, p.ID)] = p
+			}
+		}
+	}
+	parts := slices.Collect(maps.Values(byKey))
+	return parts
+}
+
+func buildParts(t *testing.T, object string, records []picket.Record, maxRows int) []extract.Part {
+	t.Helper()
+	b := extract.NewBuilder(extract.Options{MaxRows: maxRows, TempDir: t.TempDir()})
+	defer b.Close()
+	for i := range records {
+		if err := b.Add(&records[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var bodies []*bytes.Buffer
+	infos, err := b.Finish(func(extract.PartID) (io.WriteCloser, error) {
+		bodies = append(bodies, &bytes.Buffer{})
+		return closing{bodies[len(bodies)-1]}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []extract.Part
+	for i, info := range infos {
+		parts = append(parts, extract.Part{ID: info.ID, Object: object, Version: "1", Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(bodies[i].Bytes())), nil
+		}})
+	}
+	return parts
+}
+
+// closedBytes is what features/ holds of the script's hour, of the given source.
+func closedBytes(t *testing.T, parts []extract.Part, source string, maxRows int) []byte {
+	t.Helper()
+	start := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).Unix()
+	o := extract.CloseOptions{Source: source, From: start, To: start + picket.Hour, Seconds: []int64{60, 600, 3600}, MaxRows: maxRows, TempDir: t.TempDir()}
+	var rows []picket.Features
+	if _, err := extract.Windows(context.Background(), parts, o, func(f *picket.Features) error { rows = append(rows, *f); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := extract.WriteParquet(&b, extract.Schema(picket.KindActor), slices.Values(rows)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

@@ -24,14 +24,19 @@ import (
 func (a *app) featuresCommand() *cobra.Command {
 	var output, detector, kind string
 	var columns []string
-	var window time.Duration
-	var describe bool
+	var window, lateness time.Duration
+	var describe, coverage bool
 	var q pipeline.Query
 	c := &cobra.Command{
 		Use: "features PATH...", Short: "Raw log files in, rows of features out",
 		Long: `Reads raw network logs and prints one row for each entity and window. A value that
 a log cannot fill is missing (an empty cell, null), which is not 0. --describe
-lists the features instead: unit, meaning, what fills them, what attack moves them.`,
+lists the features instead: unit, meaning, what fills them, what attack moves them.
+
+Each window is printed once: at the end of the input, or with --lateness as soon as
+the records of its log have gone on for so long after its end; what comes later is
+dropped and counted as late. "-" is stdin, either way. --coverage prints instead
+where the logs say that they have no records: NODATA and SKIPDATA of flow logs.`,
 		Example: "  picket features --window 1h --entity 192.168.56.1 testdata/logs/ssh-guessing.pcap",
 		RunE: func(c *cobra.Command, args []string) error {
 			if describe {
@@ -55,7 +60,8 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 				q.Kinds = []picket.Kind{picket.Kind(kind)}
 			}
 			q.Seconds = int64(window / time.Second)
-			write, err := rowWriter(output, schema)
+			live := c.Flags().Changed("lateness")
+			write, err := rowWriter(output, schema, live)
 			if err != nil {
 				return err
 			}
@@ -65,6 +71,14 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 			}
 			defer w.Close()
 			rows := func(emit func(*picket.Features) error) error { return w.rows(c.Context(), road, q, emit) }
+			if coverage {
+				return w.coverage(c.Context(), args, output)
+			}
+			if live {
+				return write(a.stdout, func(emit func(*picket.Features) error) error {
+					return w.stream(c.Context(), args, road, lateness, q, emit)
+				})
+			}
 			if road.Detector == picket.DetectorTraffic {
 				straight, err := w.straight(c.Context(), args)
 				if err != nil {
@@ -84,6 +98,8 @@ lists the features instead: unit, meaning, what fills them, what attack moves th
 	c.Flags().DurationVar(&window, "window", 0, "only this width: 1m, 10m, 1h or 24h (default: all)")
 	c.Flags().StringVar(&kind, "kind", "", "only entities of this kind: actor, victim, name or principal (default: all)")
 	c.Flags().StringSliceVar(&columns, "columns", nil, "only these features, in this order: what nobody asks for is not computed")
+	c.Flags().DurationVar(&lateness, "lateness", 0, "print each window as soon as its log has gone on for this long after its end (default: at the end of the input)")
+	c.Flags().BoolVar(&coverage, "coverage", false, "list where the logs have no records, and why")
 	c.Flags().BoolVar(&describe, "describe", false, "list the features, not their values")
 	return c
 }
@@ -105,6 +121,47 @@ func (w *workspace) straight(ctx context.Context, paths []string) (*pipeline.Str
 		return nil, err
 	}
 	return s, w.app.reportIngested(done)
+}
+
+// stream reads objects in their order and hands over each window once it is final.
+func (w *workspace) stream(ctx context.Context, paths []string, road *extract.Road, lateness time.Duration, q pipeline.Query, emit func(*picket.Features) error) error {
+	if lateness < 0 {
+		return usageError(fmt.Errorf("--lateness %s: it cannot be less than nothing", lateness))
+	}
+	raws, _, err := w.app.toRead(ctx, paths)
+	if err != nil {
+		return err
+	}
+	done, err := w.Stream(ctx, raws, road, lateness, q, emit)
+	if err != nil {
+		return err
+	}
+	if done.Late > 0 {
+		w.app.say("dropped %d records that came after their window was printed: a longer --lateness keeps them", done.Late)
+	}
+	return w.app.reportIngested(done.Objects)
+}
+
+// coverage reads objects for where they have no records.
+func (w *workspace) coverage(ctx context.Context, paths []string, output string) error {
+	raws, _, err := w.app.toRead(ctx, paths)
+	if err != nil {
+		return err
+	}
+	var done []pipeline.Ingested
+	s, err := w.ReadStraight(ctx, raws, func(_ int, in pipeline.Ingested) { done = append(done, in) })
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := w.app.reportIngested(done); err != nil {
+		return err
+	}
+	gaps, left := gapsOf(done)
+	if left > 0 {
+		w.app.say("coverage: %d more lines of intervals without records, for which there was no room", left)
+	}
+	return writeCoverage(w.app.stdout, output, gaps)
 }
 
 // fill reads names or logins into the workspace's bucket and closes over them.
@@ -173,12 +230,12 @@ func roadFor(detector string) (*extract.Road, error) {
 	return nil, usageError(hint(fmt.Errorf("no detector %q", detector), "use traffic, access or phishing"))
 }
 
-func rowWriter(form string, schema picket.Schema) (func(io.Writer, eachRow) error, error) {
+func rowWriter(form string, schema picket.Schema, live bool) (func(io.Writer, eachRow) error, error) {
 	switch form {
 	case "csv":
-		return func(w io.Writer, each eachRow) error { return csvRows(w, schema, each) }, nil
+		return func(w io.Writer, each eachRow) error { return csvRows(w, schema, live, each) }, nil
 	case "jsonl":
-		return func(w io.Writer, each eachRow) error { return jsonRows(w, schema, each) }, nil
+		return func(w io.Writer, each eachRow) error { return jsonRows(w, schema, live, each) }, nil
 	case "parquet":
 		return func(w io.Writer, each eachRow) error { return pipeline.WriteRows(w, schema, each) }, nil
 	}
@@ -194,7 +251,8 @@ func keyCells(f *picket.Features) []string {
 
 func rfc3339(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
-func csvRows(w io.Writer, schema picket.Schema, each eachRow) error {
+// csvRows writes a row as soon as it is there where that matters.
+func csvRows(w io.Writer, schema picket.Schema, live bool, each eachRow) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(slices.Concat(keyColumns, schema.Names)); err != nil {
 		return err
@@ -204,7 +262,11 @@ func csvRows(w io.Writer, schema picket.Schema, each eachRow) error {
 		for _, v := range f.Values {
 			cells = append(cells, numberCell(v))
 		}
-		return out.Write(cells)
+		err := out.Write(cells)
+		if live {
+			out.Flush()
+		}
+		return err
 	})
 	out.Flush()
 	return cmp.Or(err, out.Error())
@@ -218,7 +280,7 @@ func numberCell(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-func jsonRows(w io.Writer, schema picket.Schema, each eachRow) error {
+func jsonRows(w io.Writer, schema picket.Schema, live bool, each eachRow) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
 	err := each(func(f *picket.Features) error {
@@ -232,7 +294,11 @@ func jsonRows(w io.Writer, schema picket.Schema, each eachRow) error {
 				row[name] = f.Values[i]
 			}
 		}
-		return e.Encode(row)
+		err := e.Encode(row)
+		if live {
+			err = cmp.Or(err, b.Flush())
+		}
+		return err
 	})
 	return cmp.Or(err, b.Flush())
 }

@@ -105,6 +105,8 @@ func (a *app) reportIngested(done []pipeline.Ingested) error {
 			failed++
 		}
 	}
+	a.sayCoverage(done)
+	a.saySensors(done)
 	if failed == len(done) {
 		return hint(fmt.Errorf("nothing could be read: %s", done[0].Error), "docs/formats.md lists the logs that Picket reads, plain or compressed")
 	}

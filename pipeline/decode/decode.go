@@ -49,10 +49,11 @@ type Stats struct {
 	Records     uint64            // emitted
 	Dropped     map[string]uint64 // lines or packets that gave no record, by reason
 	First, Last int64             // Unix nanoseconds: earliest start, latest end; 0 without records
-	Alerts      []Alert           // of another sensor, worst first, at most MaxAlerts
-	AlertsLeft  uint64            // alerts that Alerts has no room for
-	Gaps        []Gap             // where the log says that it saw nothing or lost records, at most MaxGaps
-	GapsLeft    uint64            // lines of gaps that Gaps has no room for
+
+	Alerts     []Alert `json:",omitempty"` // of another sensor, worst first, at most MaxAlerts
+	AlertsLeft uint64  `json:",omitempty"` // alerts that Alerts has no room for
+	Gaps       []Gap   `json:",omitempty"` // where the log says that it saw nothing or lost records, at most MaxGaps
+	GapsLeft   uint64  `json:",omitempty"` // lines of gaps that Gaps has no room for
 }
 
 // Reject is one line or packet that could not be read.
