@@ -258,15 +258,15 @@ func TestAnyCutOfAnyFormatGivesTheSameFeatures(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 22))
 	for _, format := range slices.Concat(flowFormats, []flowFormat{{name: "alb", source: picket.SourceALB}}) {
 		records := asTheLogHasIt(t, plainly, format.name)
-		if len(records) > 4000 {
-			records = records[:4000]
+		if len(records) > 1500 {
+			records = records[:1500]
 		}
 		want := closedBytes(t, partsOf(t, records, 1, 0, rng), format.source, 0)
 		if len(want) < 1000 {
 			t.Fatalf("%s: %d bytes of features", format.name, len(want))
 		}
 		for _, bound := range []int{len(records) / 3, len(records) - 1, len(records), len(records) + 1, 10 * len(records)} {
-			for range 3 {
+			for range 2 {
 				parts := partsOf(t, records, 1+rng.IntN(6), bound, rng)
 				if got := closedBytes(t, parts, format.source, 4*bound); !bytes.Equal(got, want) {
 					t.Errorf("%s: other features of %d parts with %d rows in memory", format.name, len(parts), bound)
