@@ -42,8 +42,8 @@ func streamPipeline(t *testing.T) *Pipeline {
 	return New(Default(), Deps{Bucket: store.NewMemory(nil), Now: time.Now, TempDir: t.TempDir()})
 }
 
-// stream returns the rows of a stream as texts, in the order in which they came.
-func stream(t *testing.T, lateness time.Duration, raws ...Raw) (rows []string, late uint64) {
+// streamRows returns the rows of a stream as texts, in the order in which they came.
+func streamRows(t *testing.T, lateness time.Duration, raws ...Raw) (rows []string, late uint64) {
 	t.Helper()
 	done, err := streamPipeline(t).Stream(context.Background(), raws, extract.RoadOf(picket.SourceVPC), lateness, Query{}, func(f *picket.Features) error {
 		rows = append(rows, rowBits(f))
@@ -86,7 +86,7 @@ func TestStreamGivesEachWindowOnce(t *testing.T) {
 	}
 	slices.Sort(want)
 	for _, lateness := range []time.Duration{0, time.Minute, 7 * time.Minute, 90 * time.Minute, 100 * time.Hour} {
-		rows, late := stream(t, lateness, log)
+		rows, late := streamRows(t, lateness, log)
 		slices.Sort(rows)
 		if diff := cmp.Diff(want, rows); diff != "" || late != 0 {
 			t.Errorf("lateness %s: %d late, %.1500s", lateness, late, diff)
@@ -100,7 +100,7 @@ func TestStreamDropsWhatIsLate(t *testing.T) {
 	order := slices.Concat(minutesFrom(0, 20), []int{12}, minutesFrom(20, 25))
 	f := func(lateness time.Duration, want uint64) {
 		t.Helper()
-		if _, late := stream(t, lateness, textRaw("log", flowLog(order...))); late != want {
+		if _, late := streamRows(t, lateness, textRaw("log", flowLog(order...))); late != want {
 			t.Errorf("lateness %s: %d late, want %d", lateness, late, want)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
+
 	"picket"
 )
 
@@ -119,4 +122,47 @@ func BenchmarkPcap(b *testing.B) {
 		buf = append(buf, make([]byte, size-54)...)
 	}
 	benchmark(b, buf)
+}
+
+func BenchmarkEVE(b *testing.B) {
+	var buf bytes.Buffer
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range benchRows {
+		at := time.Unix(int64(1_700_000_000+i/1000), rng.Int64N(1e9)).UTC().Format("2006-01-02T15:04:05.000000-0700")
+		fmt.Fprintf(&buf, `{"timestamp":"%s","flow_id":%d,"in_iface":"eth0","event_type":"flow","src_ip":"%s","src_port":%d,"dest_ip":"%s","dest_port":443,"proto":"TCP","app_proto":"tls","flow":{"pkts_toserver":%d,"pkts_toclient":%d,"bytes_toserver":%d,"bytes_toclient":%d,"start":"%s","end":"%s","age":30,"state":"closed","reason":"timeout","alerted":false},"community_id":"1:LQU9qZlK+B5F3KDmev6m5PMibrg=","tcp":{"tcp_flags":"1b","tcp_flags_ts":"1b","tcp_flags_tc":"1b","syn":true,"fin":true,"psh":true,"ack":true,"state":"closed","ts_max_regions":1,"tc_max_regions":1}}`+"\n",
+			at, rng.Uint64N(1<<51), benchAddr(rng), rng.IntN(65536), benchAddr(rng), rng.IntN(100), rng.IntN(100), 10000+rng.IntN(1e5), 10000+rng.IntN(1e5), at, at)
+	}
+	benchmark(b, buf.Bytes())
+}
+
+func BenchmarkParquet(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	rows := make([]flowTableRow, benchRows)
+	for i := range rows {
+		rows[i] = tableRow(rng.IntN(60000))
+		rows[i].Src, rows[i].Dst, rows[i].Bytes = of(benchAddr(rng)), of(benchAddr(rng)), of(rng.Int64N(1e6))
+	}
+	for _, codec := range []compress.Codec{&parquet.Snappy, &parquet.Gzip} {
+		b.Run(codec.String(), func(b *testing.B) {
+			var buf bytes.Buffer
+			w := parquet.NewGenericWriter[flowTableRow](&buf, parquet.Compression(codec))
+			if _, err := w.Write(rows); err != nil || w.Close() != nil {
+				b.Fatal(err)
+			}
+			benchmark(b, buf.Bytes())
+		})
+	}
+}
+
+func BenchmarkNetFlow9(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	data := nine(7, (&export{}).set(0, basic(256)))
+	for range benchRows / 25 {
+		set := &export{}
+		for range 25 {
+			set.raw(record(byte(rng.Uint32()), rng.Uint32N(1e6), 1+rng.Uint32N(1000), 30_000, 59_500).b)
+		}
+		data = append(data, nine(7, (&export{}).set(256, set))...)
+	}
+	benchmark(b, data)
 }

@@ -68,7 +68,7 @@ func (t *trackedReader) Read(b []byte) (int, error) {
 
 // openParquet reads a file. The library panics on some corrupt ones.
 func (d *run) openParquet(r io.ReaderAt, size int64) (err error) {
-	t := &parquetTable{}
+	t := &parquetTable{buf: make([]byte, maxPageHeader)}
 	defer func() {
 		if e := recover(); e != nil {
 			if t.emitting { // not the library's
@@ -131,6 +131,7 @@ type parquetTable struct {
 	set      func(c *parquetColumn, text []byte) // takes a value of the row at hand, nil where unset
 	take     func() error                        // sends the row
 	emitting bool
+	buf      []byte // for headers of pages
 }
 
 // tableOf tells by the columns what the table holds.
@@ -246,7 +247,7 @@ func (d *run) readGroup(r io.ReaderAt, size int64, group parquet.RowGroup, colum
 			return d.failAt(0, reasonDamaged, "a row group without some of its columns", nil)
 		}
 		m := &columns[c.index].MetaData
-		if wrong := checkPages(r, size, m); wrong != "" {
+		if wrong := checkPages(r, size, m, t.buf); wrong != "" {
 			return d.failAt(0, reasonDamaged, "column "+excerpt([]byte(strings.Join(m.PathInSchema, ".")))+": "+wrong, nil)
 		}
 		c.open(chunks[c.index])

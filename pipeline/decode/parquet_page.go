@@ -20,8 +20,9 @@ const (
 )
 
 // checkPages says what is wrong with the pages of a column, before the library
-// makes room for what they claim or unpacks them without a bound.
-func checkPages(r io.ReaderAt, size int64, m *pformat.ColumnMetaData) (wrong string) {
+// makes room for what they claim or unpacks them without a bound. Headers are read
+// by way of buf.
+func checkPages(r io.ReaderAt, size int64, m *pformat.ColumnMetaData, buf []byte) (wrong string) {
 	at := m.DataPageOffset
 	if m.DictionaryPageOffset != 0 {
 		at = m.DictionaryPageOffset
@@ -29,7 +30,6 @@ func checkPages(r io.ReaderAt, size int64, m *pformat.ColumnMetaData) (wrong str
 	if at < 4 || m.TotalCompressedSize < 0 || at > size || m.TotalCompressedSize > size-at {
 		return "pages beyond the file's end"
 	}
-	buf := make([]byte, maxPageHeader)
 	for end := at + m.TotalCompressedSize; at < end; {
 		h, ok := headerAt(r, at, end, buf)
 		if !ok {
