@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"aws/record":       {},
 	"aws/template":     {},
 	"aws/sagemaker":    {".", "gbdt", "pipeline", "pipeline/train", "store", "telemetry", "aws/s3"},
+	"aws/deploy":       {"aws/template"},
 	"cmd/picket":       {"*"},
 
 	"telemetry/prometheus": {"telemetry"},

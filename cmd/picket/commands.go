@@ -18,6 +18,7 @@ func (a *app) commands() []*cobra.Command {
 		a.pipelineCommand(),
 		a.processingCommand(),
 		a.modelCommand(),
+		a.deployCommand(),
 		a.simulateCommand(),
 		a.templateCommand(),
 		a.configCommand(),

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"picket/aws/lambda"
@@ -54,6 +55,7 @@ type app struct {
 	getenv         func(string) string
 	configPath     string
 	quiet          bool
+	watchAWS       func(*aws.Config) // for tests: what is asked of AWS
 }
 
 // run executes one command line and returns its exit code.

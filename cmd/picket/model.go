@@ -43,14 +43,20 @@ func (a *app) loadPackage(path string) (*train.Package, error) {
 }
 
 func defaultPackage() (*train.Package, error) {
-	body, err := defaults.ReadFile("default/model.zip")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(errors.New("no model package in this binary"), "run \"make model DATA=DIR\" and build again")
-	}
+	body, err := defaultFile()
 	if err != nil {
 		return nil, err
 	}
 	return train.ReadPackage(bytes.NewReader(body))
+}
+
+// defaultFile is the package in this binary as it stands in a file.
+func defaultFile() ([]byte, error) {
+	body, err := defaults.ReadFile("default/model.zip")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(errors.New("no model package in this binary"), "run \"make model DATA=DIR\" and build again")
+	}
+	return body, err
 }
 
 // loadModel reads a package and its trees.

@@ -33,7 +33,7 @@ and somebody said so, live while it scores, previous after that: one step back.`
 	c.AddCommand(
 		a.listCommand(&data), a.showCommand(&data), a.cardCommand(), a.compareCommand(&data), a.driftCommand(&data), a.makeCommand(), a.namesCommand(), a.accessCommand(),
 		a.stageCommand(&data, "approve [ID]", "Let the candidate be deployed", approve),
-		a.stageCommand(&data, "deploy", "Make the approved model live", deploy),
+		a.stageCommand(&data, "deploy", "Make the approved model live", makeLive),
 		a.stageCommand(&data, "rollback", "Make the previous model live again", rollback),
 	)
 	return c
@@ -47,7 +47,7 @@ func approve(s *train.Stages, id string, t train.Transition) error {
 	return s.Approve(cmp.Or(id, s.Candidate), t)
 }
 
-func deploy(s *train.Stages, _ string, t train.Transition) error   { return s.Deploy(t) }
+func makeLive(s *train.Stages, _ string, t train.Transition) error { return s.Deploy(t) }
 func rollback(s *train.Stages, _ string, t train.Transition) error { return s.Rollback(t) }
 
 func (a *app) stageCommand(data *string, use, short string, step transition) *cobra.Command {

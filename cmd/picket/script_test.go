@@ -71,7 +71,7 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	c := exec.Command(args[1], args[2:]...)
 	var stdout, stderr bytes.Buffer
 	c.Dir, c.Stdout, c.Stderr = ts.MkAbs("."), &stdout, &stderr
-	for _, name := range []string{"PATH", "HOME", "PICKET_MODEL", "PICKET_LISTEN", "PICKET_DATA", "TMPDIR", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+	for _, name := range []string{"PATH", "HOME", "PICKET_MODEL", "PICKET_LISTEN", "PICKET_DATA", "TMPDIR", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"} {
 		c.Env = append(c.Env, name+"="+ts.Getenv(name))
 	}
 	err = c.Run()
