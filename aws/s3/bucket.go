@@ -54,7 +54,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (store.Info, error) {
 	}
 	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.o.Name, Key: b.key(key)})
 	if err != nil {
-		return store.Info{}, b.wrap("stat", key, err)
+		return store.Info{}, b.wrap("stat", key, b.absent(ctx, key, err))
 	}
 	return store.Info{Key: key, Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag), Modified: aws.ToTime(out.LastModified).UTC()}, nil
 }
@@ -150,6 +150,27 @@ func (b *Bucket) wrap(verb, key string, err error) error {
 		err = store.ErrPrecondition
 	}
 	return fmt.Errorf("%s %q in s3://%s/%s: %w", verb, key, b.o.Name, b.o.Prefix, err)
+}
+
+// absent turns "forbidden" into "not there" where that is so. S3 says 403 of a
+// missing object to who may not list the whole bucket; who may list the prefix that
+// it lies below can still find out.
+func (b *Bucket) absent(ctx context.Context, key string, err error) error {
+	if status(err) != http.StatusForbidden {
+		return err
+	}
+	page, failed := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+		Bucket: &b.o.Name, Prefix: b.key(key), MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl,
+	})
+	if failed != nil || page == nil {
+		return err
+	}
+	for i := range page.Contents { // in the order of keys: the object itself is the first
+		if info, failed := b.listed(&page.Contents[i]); failed != nil || info.Key == key {
+			return err
+		}
+	}
+	return fs.ErrNotExist
 }
 
 // missingObject reports whether what a 404 misses is the object, not the bucket or

@@ -32,6 +32,9 @@ func (b *Bucket) GetVersion(ctx context.Context, key, version string) (io.ReadCl
 	}
 	out, err := b.client.GetObject(ctx, &in)
 	if err != nil {
+		if version == "" {
+			err = b.absent(ctx, key, err)
+		}
 		return nil, store.Info{}, b.wrap("get", key, err)
 	}
 	info := store.Info{Key: key, Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag), Modified: aws.ToTime(out.LastModified).UTC()}
@@ -119,7 +122,7 @@ func (b *Bucket) GetRange(ctx context.Context, key string, off, n int64) (io.Rea
 		return nothing(), nil
 	}
 	if err != nil {
-		return nil, b.wrap("get", key, err)
+		return nil, b.wrap("get", key, b.absent(ctx, key, err))
 	}
 	return out.Body, nil
 }

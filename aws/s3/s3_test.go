@@ -272,7 +272,7 @@ func TestRefusals(t *testing.T) {
 		f := code.Load().(failure)
 		return f.status * b2i(left.Add(-1) >= 0), f.code, false
 	}
-	left.Store(1)
+	left.Store(2) // the list that would tell whether it is there, too
 	code.Store(failure{http.StatusForbidden, "AccessDenied"})
 	if _, err := b.Stat(t.Context(), "k"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("forbidden: %v", err)
@@ -346,4 +346,47 @@ func TestFoldersOfConsoles(t *testing.T) {
 	if !slices.Equal(keys, []string{"raw/x"}) {
 		t.Errorf("listed %q", keys)
 	}
+}
+
+// S3 says of a missing object that it is forbidden, to who may list only some
+// prefixes. What is there and forbidden stays forbidden.
+func TestForbidden(t *testing.T) {
+	server := s3test.New("b")
+	web := httptest.NewServer(server)
+	t.Cleanup(web.Close)
+	b := open(t, "s3://b/?endpoint="+web.URL)
+	for _, key := range []string{"models/a/there", "models/b/absent.json"} {
+		if _, err := b.Put(t.Context(), key, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Fault = func(r *http.Request) (int, string, bool) {
+		if r.URL.Query().Has("list-type") {
+			if p := r.URL.Query().Get("prefix"); !strings.HasPrefix(p, "models/") {
+				return http.StatusForbidden, "AccessDenied", false
+			}
+			return 0, "", false
+		}
+		return http.StatusForbidden, "AccessDenied", false
+	}
+	f := func(key string, missing bool) {
+		t.Helper()
+		_, err := b.Stat(t.Context(), key)
+		if err == nil || errors.Is(err, fs.ErrNotExist) != missing {
+			t.Errorf("stat %s: %v", key, err)
+		}
+		_, _, err = b.Get(t.Context(), key)
+		if err == nil || errors.Is(err, fs.ErrNotExist) != missing {
+			t.Errorf("get %s: %v", key, err)
+		}
+		_, err = b.GetRange(t.Context(), key, 1, 2)
+		if err == nil || errors.Is(err, fs.ErrNotExist) != missing {
+			t.Errorf("get range %s: %v", key, err)
+		}
+	}
+	f("models/a/there", false)
+	f("models/a/ther", true)
+	f("models/b/absent", true)
+	f("models/z", true)
+	f("raw/x", false) // nobody can tell
 }
