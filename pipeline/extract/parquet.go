@@ -31,7 +31,7 @@ const (
 	columnFeatures // the first feature
 )
 
-// batchRows are written and read together.
+// batchRows are read together.
 const batchRows = 256
 
 // maxParquetColumns of a file that is read: more is not one of features.
@@ -76,49 +76,84 @@ func parquetSchema(names []string) *parquet.Schema {
 // null. The same rows give the same bytes.
 func WriteParquet(w io.Writer, schema picket.Schema, rows iter.Seq[picket.Features]) error {
 	out := parquet.NewWriter(w, parquetSchema(schema.Names), parquet.KeyValueMetadata(SchemaKey, schema.Hash))
-	batch := make([]parquet.Row, 0, batchRows)
-	flush := func() error {
-		_, err := out.WriteRows(batch)
-		batch = batch[:0]
-		return err
-	}
+	batch := newParquetBatch(out.ColumnWriters())
 	for f := range rows {
 		if len(f.Values) != len(schema.Names) {
 			return fmt.Errorf("write features of %s: %d values for %d columns", f.Window, len(f.Values), len(schema.Names))
 		}
-		if batch = append(batch, parquetRow(&f)); len(batch) == batchRows {
-			if err := flush(); err != nil {
-				return fmt.Errorf("write features: %w", err)
-			}
+		if err := batch.add(&f); err != nil {
+			return fmt.Errorf("write features: %w", err)
 		}
 	}
-	if err := errors.Join(flush(), out.Close()); err != nil {
+	if err := errors.Join(batch.flush(), out.Close()); err != nil {
 		return fmt.Errorf("write features: %w", err)
 	}
 	return nil
 }
 
-func parquetRow(f *picket.Features) parquet.Row {
-	row := make(parquet.Row, 0, columnFeatures+len(f.Values))
-	add := func(v parquet.Value, level int) {
-		row = append(row, v.Level(0, level, len(row)))
+// parquetBatch gathers rows by column. Its size says where the library looks whether
+// a page is full: it is that of Writer.WriteRows, so that the bytes are the same.
+type parquetBatch struct {
+	out    []*parquet.ColumnWriter
+	values [][]parquet.Value // by column
+	text   []byte            // of the values that are text
+}
+
+const parquetBatchRows = 64
+
+func newParquetBatch(out []*parquet.ColumnWriter) *parquetBatch {
+	b := &parquetBatch{out: out, values: make([][]parquet.Value, len(out))}
+	for i := range b.values {
+		b.values[i] = make([]parquet.Value, 0, parquetBatchRows)
 	}
-	add(parquet.ByteArrayValue([]byte(f.Entity.Kind)), 0)
-	add(parquet.ByteArrayValue([]byte(f.Entity.ID)), 0)
-	add(parquet.Int64Value(f.Start*1000), 0)
-	add(parquet.Int64Value(f.Seconds), 0)
-	add(parquet.Int64Value(f.From*1000), 0)
-	add(parquet.Int64Value(f.Elapsed), 0)
-	add(parquet.ByteArrayValue([]byte(f.Source)), 0)
-	add(parquet.Int64Value(int64(f.Flows)), 0)
-	for _, v := range f.Values {
+	return b
+}
+
+func (b *parquetBatch) add(f *picket.Features) error {
+	b.addText(columnKind, string(f.Entity.Kind))
+	b.addText(columnEntity, f.Entity.ID)
+	b.addValue(columnStart, parquet.Int64Value(f.Start*1000), 0)
+	b.addValue(columnSeconds, parquet.Int64Value(f.Seconds), 0)
+	b.addValue(columnFrom, parquet.Int64Value(f.From*1000), 0)
+	b.addValue(columnElapsed, parquet.Int64Value(f.Elapsed), 0)
+	b.addText(columnSource, f.Source)
+	b.addValue(columnFlows, parquet.Int64Value(int64(f.Flows)), 0)
+	for i, v := range f.Values {
 		if math.IsNaN(v) {
-			add(parquet.NullValue(), 0)
+			b.addValue(columnFeatures+i, parquet.NullValue(), 0)
 		} else {
-			add(parquet.DoubleValue(v), 1)
+			b.addValue(columnFeatures+i, parquet.DoubleValue(v), 1)
 		}
 	}
-	return row
+	if len(b.values[0]) < parquetBatchRows {
+		return nil
+	}
+	return b.flush()
+}
+
+func (b *parquetBatch) addValue(column int, v parquet.Value, level int) {
+	b.values[column] = append(b.values[column], v.Level(0, level, column))
+}
+
+func (b *parquetBatch) addText(column int, text string) {
+	from := len(b.text)
+	b.text = append(b.text, text...)
+	b.addValue(column, parquet.ByteArrayValue(b.text[from:]), 0)
+}
+
+// flush hands the rows over.
+func (b *parquetBatch) flush() error {
+	for i, values := range b.values {
+		if len(values) == 0 {
+			break
+		}
+		if _, err := b.out[i].WriteRowValues(values); err != nil {
+			return err
+		}
+		b.values[i] = values[:0]
+	}
+	b.text = b.text[:0]
+	return nil
 }
 
 // ReadParquet hands the rows of a Parquet file of features to emit, which may
