@@ -67,6 +67,16 @@ func Open(ctx context.Context, address string) (*Bucket, error) {
 
 // Open returns the bucket at the address. It asks nothing of it yet.
 func (a Address) Open(ctx context.Context) (*Bucket, error) {
+	cfg, err := a.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return New(NewClient(cfg, a.Endpoint), a.Options), nil
+}
+
+// Config returns the region and the credentials that an address is opened with, for
+// what else is asked of the same account.
+func (a Address) Config(ctx context.Context) (aws.Config, error) {
 	var options []func(*config.LoadOptions) error
 	if a.Region != "" {
 		options = append(options, config.WithRegion(a.Region))
@@ -76,15 +86,15 @@ func (a Address) Open(ctx context.Context) (*Bucket, error) {
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("bucket %q: %w", a.Name, err)
+		return cfg, fmt.Errorf("bucket %q: %w", a.Name, err)
 	}
 	if cfg.Region == "" {
 		if a.Endpoint == "" {
-			return nil, fmt.Errorf("bucket %q: %w", a.Name, ErrRegion)
+			return cfg, fmt.Errorf("bucket %q: %w", a.Name, ErrRegion)
 		}
 		cfg.Region = "us-east-1" // goes into signatures only
 	}
-	return New(NewClient(cfg, a.Endpoint), a.Options), nil
+	return cfg, nil
 }
 
 // ErrRegion is the error of an address that says nothing about the region, where

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"picket"
+	"picket/aws/s3"
+	"picket/aws/sagemaker"
 	"picket/pipeline"
 	"picket/pipeline/train"
 )
@@ -83,6 +87,51 @@ func (a *app) stageCommand(data *string, use, short string, step transition) *co
 		},
 	}
 	return c
+}
+
+// dataBucket is the name of a deployment's data bucket, which begins with its prefix.
+var dataBucket = regexp.MustCompile(`^([a-z0-9-]+)-data-\d{12}-[a-z0-9-]+$`)
+
+// stageInCloud takes a step of a deployment whose model scores at an endpoint: there the
+// registry is SageMaker's, and stages.json follows the endpoint. It reports whether data
+// is such a deployment's bucket.
+func (a *app) stageInCloud(ctx context.Context, data, step, id string) (bool, error) {
+	if !inS3(data) {
+		return false, nil
+	}
+	at, err := s3.ParseAddress(data)
+	if err != nil {
+		return false, err
+	}
+	m := dataBucket.FindStringSubmatch(at.Name)
+	if m == nil || at.Prefix != "" || at.Endpoint != "" {
+		return false, nil
+	}
+	cfg, err := at.Config(ctx)
+	if err != nil {
+		return false, err
+	}
+	r := sagemaker.NewRegistry(m[1], cfg)
+	if found, err := r.Exists(ctx); err != nil || !found {
+		return false, err
+	}
+	switch step {
+	case "approve":
+		arn, err := r.Approve(ctx, id)
+		if err != nil {
+			return true, hint(err, "run \"picket model list\" for the ids; a pipeline run registers what waits for approval")
+		}
+		a.say("approved %s; deploy-model deploys it", arn)
+		return true, nil
+	case "deploy":
+		err = r.Deploy(ctx)
+	default:
+		err = r.Rollback(ctx)
+	}
+	if err == nil {
+		a.say("asked %s; \"picket model list\" shows what is live", r.Function)
+	}
+	return true, hintIf(err, "see the log of the function deploy-model")
 }
 
 func none(id string) string { return cmp.Or(id, "none") }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
@@ -472,4 +474,57 @@ func differentFiles(t *testing.T, a, b []byte) string {
 	}
 	slices.Sort(names)
 	return strings.Join(names, "\n")
+}
+
+// TestRegistryInCloud wants the steps of a registry whose model scores at an endpoint to
+// go to SageMaker and to deploy-model, and not into stages.json.
+func TestRegistryInCloud(t *testing.T) {
+	const group = `{"ModelPackageGroupName":"picket","ModelPackageGroupArn":"a","ModelPackageGroupStatus":"Completed","CreationTime":1}`
+	var asked []string
+	there := true
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, call, isSageMaker := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		answer := map[string]string{
+			"DescribeModelPackageGroup": group,
+			"ListModelPackages":         `{"ModelPackageSummaryList":[{"ModelPackageArn":"arn:2","CreationTime":2},{"ModelPackageArn":"arn:1","CreationTime":1}]}`,
+			"DescribeModelPackage":      `{"ModelPackageArn":"arn:1","ModelPackageName":"p","ModelPackageStatus":"Completed","CreationTime":1,"CustomerMetadataProperties":{"picket-model":"abc1"}}`,
+			"UpdateModelPackage":        `{"ModelPackageArn":"arn:1"}`,
+		}[call]
+		switch {
+		case !isSageMaker:
+			asked, answer = append(asked, r.URL.Path+" "+string(body)), `{}`
+		case call == "UpdateModelPackage":
+			asked = append(asked, call+" "+string(body))
+		case !there:
+			w.WriteHeader(http.StatusBadRequest)
+			answer = `{"__type":"ValidationException","message":"ModelPackageGroup picket does not exist."}`
+		}
+		io.WriteString(w, answer)
+	}))
+	defer cloud.Close()
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL": cloud.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"} {
+		t.Setenv(name, value)
+	}
+	f := func(want string, step, id string) {
+		t.Helper()
+		asked = nil
+		a := &app{stdout: io.Discard, stderr: io.Discard, getenv: os.Getenv}
+		done, err := a.stageInCloud(context.Background(), "s3://"+bucketName, step, id)
+		if got := strings.Join(asked, ", "); err != nil || done != there || got != want {
+			t.Errorf("%s %s: %t %v, asked %s; want %s", step, id, done, err, got, want)
+		}
+	}
+	f(`UpdateModelPackage {"ModelApprovalStatus":"Approved","ModelPackageArn":"arn:2"}`, "approve", "")
+	f(`UpdateModelPackage {"ModelApprovalStatus":"Approved","ModelPackageArn":"arn:2"}`, "approve", "abc")
+	f(`/2015-03-31/functions/picket-deploy-model/invocations {"ModelPackageArn":"arn:2"}`, "deploy", "")
+	f(`/2015-03-31/functions/picket-deploy-model/invocations {"Rollback":true}`, "rollback", "")
+	there = false
+	f("", "rollback", "") // scores in the function: stages.json is all there is
+	a := &app{stdout: io.Discard, stderr: io.Discard, getenv: os.Getenv}
+	for _, data := range []string{"picket-data", "s3://my-logs", "s3://" + bucketName + "/elsewhere", "s3://" + bucketName + "?endpoint=http://127.0.0.1:1"} {
+		if done, err := a.stageInCloud(context.Background(), data, "rollback", ""); done || err != nil {
+			t.Errorf("%s: %t %v", data, done, err)
+		}
+	}
 }
