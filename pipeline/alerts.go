@@ -137,6 +137,11 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 		if err := p.peers(ctx, s, alerts); err != nil {
 			return sc, err
 		}
+		for i := range alerts {
+			if alerts[i].Source == picket.SourceAccess && (alerts[i].Ruling == nil || alerts[i].Ruling.Type != triage.TypeTwoCountries) {
+				alerts[i].Facts = append(alerts[i].Facts, lists.places.facts(alerts[i].Peers)...)
+			}
+		}
 	}
 	p.deps.Metrics.Took("infer", p.deps.Now().Sub(began))
 	p.deps.Metrics.In("infer", sc.rows)

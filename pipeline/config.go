@@ -17,6 +17,7 @@ type Config struct {
 	Brands          string        `json:"brands" yaml:"brands"`                       // file of protected names of one's own; see extract.ReadBrands
 	AllowedNames    string        `json:"allowed_names" yaml:"allowed_names"`         // file of names that are no findings, nor what is below them
 	Lists           []ListFile    `json:"lists" yaml:"lists"`                         // addresses, networks and names of one's own, by tag
+	Places          []string      `json:"places" yaml:"places"`                       // files in MaxMind's format, of countries and autonomous systems
 	Suppress        []triage.Rule `json:"suppress" yaml:"suppress"`                   // findings that nobody wants to see, until the rule expires
 }
 

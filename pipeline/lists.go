@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oschwald/maxminddb-golang/v2"
+
 	"picket"
 	"picket/pipeline/extract"
 	"picket/pipeline/triage"
@@ -26,6 +28,7 @@ type lists struct {
 	brands  listFile[*extract.Brands]
 	allowed listFile[map[string]bool]
 	tagged  map[ListFile]*listFile[*entries]
+	places  map[string]*listFile[*maxminddb.Reader]
 }
 
 // ListFile is a list of the user's with its tag; see triage.ListTags.
@@ -48,13 +51,14 @@ func (l ListFile) Validate() error {
 // byTag are the user's lists as they are now, and a name for their state.
 type byTag struct {
 	lists   map[string][]*entries
+	places  places
 	version string
 }
 
 // loadTagged reads those of the user's lists that have changed.
 func (p *Pipeline) loadTagged() byTag {
 	now := byTag{lists: map[string][]*entries{}}
-	if len(p.cfg.Lists) == 0 {
+	if len(p.cfg.Lists)+len(p.cfg.Places) == 0 {
 		return now
 	}
 	p.lists.mu.Lock()
@@ -73,6 +77,20 @@ func (p *Pipeline) loadTagged() byTag {
 			now.lists[l.Tag] = append(now.lists[l.Tag], e)
 		}
 		state = append(state, l.Tag, l.Path, f.modified.String(), strconv.FormatInt(f.size, 10))
+	}
+	for _, path := range p.cfg.Places {
+		f := p.lists.places[path]
+		if f == nil {
+			f = &listFile[*maxminddb.Reader]{}
+			if p.lists.places == nil {
+				p.lists.places = map[string]*listFile[*maxminddb.Reader]{}
+			}
+			p.lists.places[path] = f
+		}
+		if db := load(p, f, "places "+filepath.Base(path), path, readPlaces); db != nil {
+			now.places = append(now.places, db)
+		}
+		state = append(state, path, f.modified.String(), strconv.FormatInt(f.size, 10))
 	}
 	now.version = digest(state...)
 	return now

@@ -137,12 +137,14 @@ func (p *Pipeline) met(ctx context.Context, s slot, key string, lists *byTag) ([
 			return nil, fmt.Errorf("rules: %w", err)
 		}
 		rules.tell(all)
-	case road.Detector == picket.DetectorAccess && s.Day && threats:
+	case road.Detector == picket.DetectorAccess && s.Day && (threats || len(lists.places) > 0):
 		parts, err := p.parts(ctx, s)
 		if err != nil {
 			return nil, err
 		}
+		places := travel{places: lists.places, calls: map[string][]stop{}}
 		err = extract.Callers(ctx, parts.newest, func(c extract.Caller) {
+			places.take(c)
 			for _, tag := range lists.tags(c.From) {
 				ruling, class := triage.Listed(tag, true)
 				if class == picket.ClassC2 {
@@ -155,6 +157,7 @@ func (p *Pipeline) met(ctx context.Context, s slot, key string, lists *byTag) ([
 		if err != nil {
 			return nil, fmt.Errorf("lists: %w", err)
 		}
+		places.tell(all)
 	}
 	return all.alerts(w, key), nil
 }

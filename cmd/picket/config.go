@@ -191,6 +191,9 @@ the default.`,
 			for _, l := range s.Pipeline.Lists {
 				fmt.Fprintf(a.stdout, "%-24s %s %s\n", "pipeline.lists", l.Tag, l.Path)
 			}
+			for _, path := range s.Pipeline.Places {
+				fmt.Fprintf(a.stdout, "%-24s %s\n", "pipeline.places", path)
+			}
 			return nil
 		},
 	}

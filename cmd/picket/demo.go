@@ -138,7 +138,7 @@ func (d *demo) run(ctx context.Context) (*demoReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh := func(at time.Time) bool { return !at.Before(demoNew.Add(-24 * time.Hour)) }
+	fresh := func(at time.Time) bool { return !at.Before(demoNew) }
 	if _, err := d.dropAccount(ctx, "to be known by", func(at time.Time) bool { return !fresh(at) }); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 
 func (a *app) detectCommand() *cobra.Command {
 	var model, output, failOn, keep string
-	var lists []string
+	var lists, places []string
 	var perDay, anomalies float64
 	c := &cobra.Command{
 		Use: "detect PATH...", Short: "Raw log files or folders in, findings out",
@@ -38,7 +38,7 @@ but where --keep says.`,
 			if err != nil {
 				return err
 			}
-			findings, err := a.detect(c.Context(), detecting{model, keep, perDay, anomalies, tagged}, args)
+			findings, err := a.detect(c.Context(), detecting{model, keep, perDay, anomalies, tagged, places}, args)
 			if err != nil {
 				return err
 			}
@@ -54,6 +54,7 @@ but where --keep says.`,
 	c.Flags().Float64Var(&perDay, "alerts-per-day", 0, alertsPerDayUsage)
 	c.Flags().Float64Var(&anomalies, "anomalies-per-day", 0, "tell so many a day of what is unusual after 24 h of the same input, beside what the model says; 0 is none")
 	c.Flags().StringArrayVar(&lists, "list", nil, "TAG=FILE: addresses, networks and names of yours, one a line; tags: "+strings.Join(triage.ListTags(), ", "))
+	c.Flags().StringArrayVar(&places, "places", nil, "file in MaxMind's format, of countries or autonomous systems: tells where calls come from")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit 3 if a finding has this severity or above: low, medium, high or critical")
 	return c
 }
@@ -63,6 +64,7 @@ type detecting struct {
 	model, keep       string
 	alerts, anomalies float64 // findings a day: of the model, and of the baseline
 	lists             []pipeline.ListFile
+	places            []string
 }
 
 // parseLists reads the --list flags.
@@ -91,7 +93,7 @@ func (a *app) detect(ctx context.Context, d detecting, paths []string) ([]picket
 	}
 	w, err := a.workspaceIn(ctx, d.keep, func(c *pipeline.Config) {
 		c.AlertsPerDay, c.AnomaliesPerDay = d.alerts, d.anomalies
-		c.Lists = append(c.Lists, d.lists...)
+		c.Lists, c.Places = append(c.Lists, d.lists...), append(c.Places, d.places...)
 	})
 	if err != nil {
 		return nil, err

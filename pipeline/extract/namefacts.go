@@ -34,6 +34,19 @@ func (c *nameProof) facts() []picket.Fact {
 	if c.sum.lookups() > c.sum.via[3] {
 		facts = append(facts, picket.Fact{Name: "first asked", Value: time.Unix(0, c.sum.first).UTC().Format("2006-01-02 15:04:05 UTC")})
 	}
+	if n := len(c.clients); n > 1 {
+		facts = append(facts, picket.Fact{Name: "asked by", Value: fmt.Sprintf("%d hosts", n)})
+	}
+	if cert := c.sum.certificate; cert.issued > 0 || cert.issuer != "" {
+		var words []string
+		if cert.issued > 0 {
+			words = append(words, fmt.Sprintf("%d days old when it was first shown", max(0, (c.sum.first/1e9-cert.issued)/picket.Day)))
+		}
+		if cert.issuer != "" {
+			words = append(words, "issued by "+cert.issuer)
+		}
+		facts = append(facts, picket.Fact{Name: "certificate", Value: strings.Join(words, ", ")})
+	}
 	if len(c.sum.answers) > 0 {
 		facts = append(facts, picket.Fact{Name: "led to", Value: strings.Trim(fmt.Sprint(c.sum.answers), "[]")})
 	}

@@ -114,6 +114,8 @@ const (
 
 	TypeNameTunnel    = "dns-name-tunnel"
 	TypeRandomDomains = "random-domains"
+
+	TypeTwoCountries = "two-countries"
 )
 
 var ruleTypes = map[string]ruleType{
@@ -126,6 +128,8 @@ var ruleTypes = map[string]ruleType{
 	TypeFloodDNS:      {"Outbound DNS flood", "Backdoor:EC2/DenialOfService.Dns", technique{"TA0040", "T1498.001"}},
 	TypeFloodOddPorts: {"Outbound UDP flood of a TCP port", "Backdoor:EC2/DenialOfService.UdpOnTcpPorts", technique{"TA0040", "T1498.001"}},
 	TypeFloodOdd:      {"Outbound flood of an unusual protocol", "Backdoor:EC2/DenialOfService.UnusualProtocol", technique{"TA0040", "T1498.001"}},
+
+	TypeTwoCountries: {"Calls from two countries", "UnauthorizedAccess:IAMUser/ConsoleLoginSuccess.B", technique{"TA0001", "T1078.004"}},
 
 	TypeNameTunnel:    {"DNS tunnel", "Trojan:EC2/DNSDataExfiltration", technique{"TA0010", "T1048.003"}},
 	TypeRandomDomains: {"Domains of random letters", "Trojan:EC2/DGADomainRequest.B", technique{"TA0011", "T1568.002"}},
