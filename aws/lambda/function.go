@@ -200,8 +200,11 @@ func (f *Function) spare(ctx context.Context) (context.Context, context.CancelFu
 		return context.WithCancel(ctx)
 	}
 	left := time.Until(end)
-	return context.WithTimeoutCause(ctx, left-min(5*time.Second, left/5), errNoTime)
+	return context.WithTimeoutCause(ctx, left-reserve(left), errNoTime)
 }
+
+// reserve is how much of a function's time is kept for giving back what is not done.
+func reserve(left time.Duration) time.Duration { return max(0, min(5*time.Second, left/5)) }
 
 var errNoTime = errors.New("the function's time is nearly over")
 
