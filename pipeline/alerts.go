@@ -37,12 +37,20 @@ func (c *hitCache) get(k hitKey) (scored, bool) {
 	return s, ok
 }
 
+// maxHits bounds the alerts that are remembered, to some hundred megabytes at the
+// worst: then all are forgotten, and scored again where they are asked for.
+const maxHits = 50_000
+
 // put remembers, and forgets what other models said.
 func (c *hitCache) put(k hitKey, s scored) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.byKey, func(old hitKey, _ scored) bool { return old.model != k.model })
-	if c.byKey == nil {
+	kept := 0
+	for _, old := range c.byKey {
+		kept += len(old.alerts) + len(old.anomalies)
+	}
+	if c.byKey == nil || kept > maxHits {
 		c.byKey = map[hitKey]scored{}
 	}
 	c.byKey[k] = s

@@ -247,16 +247,20 @@ func (p *Pipeline) parts(ctx context.Context, s slot) (slotParts, error) {
 
 // addParts adds the parts of one hour.
 func (p *Pipeline) addParts(ctx context.Context, hour slot, all *slotParts) error {
-	newest := map[string]stored{}
+	var keys []string
 	for info, err := range p.deps.Bucket.List(ctx, partPrefix(hour), "") {
 		if err != nil {
 			return err
 		}
-		all.keys = append(all.keys, info.Key)
-		st, err := p.stored(ctx, info.Key)
-		if err != nil {
-			return err
-		}
+		keys = append(keys, info.Key)
+	}
+	parts, err := fetch(ctx, keys, p.stored)
+	if err != nil {
+		return err
+	}
+	all.keys = append(all.keys, keys...)
+	newest := map[string]stored{}
+	for _, st := range parts {
 		if old, ok := newest[st.Object]; !ok || st.edition().after(old.edition()) {
 			newest[st.Object] = st
 		}
@@ -271,20 +275,6 @@ func (p *Pipeline) addParts(ctx context.Context, hour slot, all *slotParts) erro
 type stored struct {
 	provenance
 	key string
-}
-
-func (p *Pipeline) stored(ctx context.Context, key string) (stored, error) {
-	r, _, err := p.deps.Bucket.Get(ctx, key)
-	if err != nil {
-		return stored{}, err
-	}
-	defer r.Close()
-	st := stored{key: key}
-	_, err = readProvenance(r, &st.provenance)
-	if err != nil {
-		return st, fmt.Errorf("%s: %w", key, err)
-	}
-	return st, nil
 }
 
 // readProvenance reads the first line of a part and returns a reader of the rest.

@@ -76,21 +76,22 @@ func (p *Pipeline) Conversations(ctx context.Context, f picket.Finding, limit in
 }
 
 func (p *Pipeline) findings(ctx context.Context, prefix string) ([]picket.Finding, error) {
-	var events []picket.Finding
+	var keys []string
 	for info, err := range p.deps.Bucket.List(ctx, prefix, "") {
 		if err != nil {
 			return nil, err
 		}
-		if path.Ext(info.Key) != ".json" {
-			continue
+		if path.Ext(info.Key) == ".json" {
+			keys = append(keys, info.Key)
 		}
-		f, err := p.readFinding(ctx, info.Key)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", info.Key, err)
-		}
-		events = append(events, f)
 	}
-	return events, nil
+	return fetch(ctx, keys, func(ctx context.Context, key string) (picket.Finding, error) {
+		f, err := p.readFinding(ctx, key)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", key, err)
+		}
+		return f, err
+	})
 }
 
 func (p *Pipeline) readFinding(ctx context.Context, key string) (picket.Finding, error) {

@@ -53,6 +53,8 @@ type Pipeline struct {
 	lists lists
 	pasts pastCache
 	usual baselineCache
+
+	origins origins
 }
 
 // New returns a pipeline. It does nothing yet.
