@@ -18,7 +18,7 @@ type eveRow struct {
 	when, kind, flowID, host, iface        []byte
 	srcIP, srcPort, dstIP, dstPort         []byte
 	proto, direction, vlan                 []byte
-	flow, netflow, tcp                     []byte
+	flow, netflow                          []byte
 	dns, http, tls, ssh, alert             []byte
 	firewall, zone, inner                  []byte // of AWS Network Firewall, which wraps an event
 	pktsIn, pktsOut, bytesIn, bytesOut     []byte // of flow: to the server is out
@@ -116,8 +116,11 @@ func eveSkipped(kind []byte) string {
 func (e *eve) parse(b []byte) bool {
 	row := &e.row
 	*row = eveRow{}
-	if !walkObject(b, row.set) && !row.parseSlow(b) {
-		return false
+	if !row.scan(b) {
+		*row = eveRow{}
+		if !walkObject(b, row.set) && !row.parseSlow(b) {
+			return false
+		}
 	}
 	if row.kind != nil || len(row.inner) == 0 {
 		return true
@@ -140,6 +143,21 @@ func (row *eveRow) parseSlow(b []byte) bool {
 }
 
 func (row *eveRow) set(key, value []byte) bool {
+	switch string(key) {
+	case "flow":
+		row.flow = value
+		return walkObject(value, row.setFlow)
+	case "netflow":
+		row.netflow = value
+		return walkObject(value, row.setFlow)
+	case "tcp":
+		return walkObject(value, row.setTCP)
+	}
+	return row.setTop(key, value)
+}
+
+// setTop takes a value of the event itself.
+func (row *eveRow) setTop(key, value []byte) bool {
 	switch string(key) {
 	case "timestamp":
 		row.when = plain(value)
@@ -165,15 +183,6 @@ func (row *eveRow) set(key, value []byte) bool {
 		row.direction = plain(value)
 	case "vlan":
 		row.vlan = value
-	case "flow":
-		row.flow = value
-		return walkObject(value, row.setFlow)
-	case "netflow":
-		row.netflow = value
-		return walkObject(value, row.setFlow)
-	case "tcp":
-		row.tcp = value
-		return walkObject(value, row.setTCP)
 	case "dns":
 		row.dns = value
 	case "http":
@@ -449,5 +458,6 @@ func (e *eve) place() string {
 	if len(first) > 0 && len(second) > 0 {
 		e.label = append(e.label, '/')
 	}
-	return e.names.of(append(e.label, second...))
+	e.label = append(e.label, second...)
+	return e.names.of(e.label)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -74,6 +75,13 @@ func FuzzEVE(f *testing.F) {
 	seed(f, "eve", "nfw")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		check(t, data)
+		for line := range bytes.Lines(data) {
+			line = bytes.TrimSpace(line)
+			var quick, slow eveRow
+			if quick.scan(line) && walkObject(line, slow.set) && !reflect.DeepEqual(quick, slow) {
+				t.Errorf("the quick reading of %q differs: %q and %q", line, quick, slow)
+			}
+		}
 		check(t, append([]byte(`{"timestamp":"2025-06-01T12:00:00.000001+0000","event_type":"stats"}`+"\n"), data...))
 	})
 }
