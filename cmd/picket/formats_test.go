@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"picket"
+	"picket/pipeline/triage"
 	"picket/simulate"
 )
 
@@ -49,7 +51,7 @@ func TestAttacksAreFoundThroughEveryFormat(t *testing.T) {
 			if format == "alb" {
 				script, classes = webSiege, []string{picket.ClassDDoS}
 			}
-			found, guilty := besieged(t, script, format)
+			found, guilty := besieged(t, script, format, nil)
 			for _, f := range found {
 				classes = slices.DeleteFunc(classes, func(c string) bool { return c == f.Class && guilty[f.Entity.ID] })
 			}
@@ -60,9 +62,10 @@ func TestAttacksAreFoundThroughEveryFormat(t *testing.T) {
 	}
 }
 
-// besieged runs detect over a script as a format logs it, and returns the findings
+// besieged runs detect over a script as a format logs it, and what also puts
+// beside, and returns the findings
 // and whoever took part in an attack.
-func besieged(t *testing.T, text, format string) ([]picket.Finding, map[string]bool) {
+func besieged(t *testing.T, text, format string, also func(dir string, labels []simulate.Truth)) ([]picket.Finding, map[string]bool) {
 	t.Helper()
 	script, err := simulate.ParseScript(strings.NewReader(text))
 	if err != nil {
@@ -82,6 +85,9 @@ func besieged(t *testing.T, text, format string) ([]picket.Finding, map[string]b
 	if err := os.Remove(filepath.Join(dir, "log", "labels.csv")); err != nil {
 		t.Fatal(err)
 	}
+	if also != nil {
+		also(filepath.Join(dir, "log"), sum.Labels)
+	}
 	guilty := map[string]bool{}
 	for _, l := range sum.Labels {
 		if _, err := netip.ParseAddr(l.Entity.ID); err == nil && l.Attack != nil {
@@ -95,4 +101,30 @@ func besieged(t *testing.T, text, format string) ([]picket.Finding, map[string]b
 		t.Fatalf("%v: %s", err, errs.String())
 	}
 	return found, guilty
+}
+
+// TestFindingsQuoteTheSensor puts an alert of Suricata on a guesser beside its flows.
+func TestFindingsQuoteTheSensor(t *testing.T) {
+	found, _ := besieged(t, siege, "eve", func(dir string, labels []simulate.Truth) {
+		for i := range labels {
+			if l := &labels[i]; l.Class == picket.ClassBruteforce && l.Entity.Kind == picket.KindActor {
+				line := fmt.Sprintf(`{"timestamp":"2026-03-02T09:10:00.000000+0000","flow_id":1,"in_iface":"eth0","event_type":"alert","src_ip":"%s","src_port":40000,"dest_ip":"10.30.0.4","dest_port":22,"proto":"TCP",`+
+					`"alert":{"action":"allowed","gid":1,"signature_id":2001219,"rev":20,"signature":"ET SCAN Potential SSH Scan","severity":2},"flow":{"pkts_toserver":1,"pkts_toclient":0,"bytes_toserver":74,"bytes_toclient":0,"start":"2026-03-02T09:10:00.000000+0000"}}`+"\n", l.Entity.ID)
+				if err := os.WriteFile(filepath.Join(dir, "alerts.json"), []byte(line), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+	for _, f := range found {
+		for _, fact := range f.Facts {
+			if f.Class == picket.ClassBruteforce && fact.Name == triage.FactSensor {
+				if want := "ET SCAN Potential SSH Scan (1:2001219:20), severity 2, once from 09:10:00 UTC"; fact.Value != want {
+					t.Errorf("%q, want %q", fact.Value, want)
+				}
+				return
+			}
+		}
+	}
+	t.Errorf("%d findings, none of guessing that quotes the sensor", len(found))
 }
