@@ -63,7 +63,7 @@ type world struct {
 // newWorld starts everything. The model of cmd/picket is live.
 func newWorld(t *testing.T, change func(*lambda.Settings)) *world {
 	t.Helper()
-	w := &world{t: t, s3: s3test.New(dataBucket), functions: map[string]*lambda.Function{}, calls: map[string]*record.Calls{}, queues: map[string][]string{}}
+	w := &world{t: t, s3: s3test.New(dataBucket, "logs"), functions: map[string]*lambda.Function{}, calls: map[string]*record.Calls{}, queues: map[string][]string{}}
 	w.s3.Now = clock
 	w.s3.Put = w.put
 	w.pkg = defaultPackage(t)

@@ -93,7 +93,7 @@ func (f fields) last(name string) string {
 }
 
 // folders are the prefixes of which two levels tell rights apart.
-var folders = []string{"windows/objects/", "history/baseline/", "history/incidents/"}
+var folders = []string{"windows/objects/", "labels/verdicts/", "history/baseline/", "history/incidents/"}
 
 // folder cuts a key down to what a policy names.
 func folder(key string) string {
