@@ -178,6 +178,9 @@ func (p *Pipeline) evidence(ctx context.Context, findings []picket.Finding) erro
 			bySlot[s] = append(bySlot[s], f)
 		}
 	}
+	if err := p.askedBefore(ctx, findings); err != nil {
+		return err
+	}
 	for _, s := range slices.SortedFunc(maps.Keys(bySlot), compareSlots) {
 		windows := make([]picket.Window, len(bySlot[s]))
 		for i, f := range bySlot[s] {

@@ -65,7 +65,9 @@ func answered(at time.Time, src string, srcPort int, dst string, dstPort int) st
 
 // resolver is a raw object of a resolver query log: a line is the address that asks,
 // the name and, if it is not NOERROR, the answer's code.
-func resolver(key string, lines ...string) Raw {
+func resolver(key string, lines ...string) Raw { return resolverAt(key, nine, lines...) }
+
+func resolverAt(key string, start time.Time, lines ...string) Raw {
 	var b strings.Builder
 	for i, line := range lines {
 		client, name, _ := strings.Cut(line, " ")
@@ -73,12 +75,12 @@ func resolver(key string, lines ...string) Raw {
 		if !told {
 			code = "NOERROR"
 		}
-		at := nine.Add(time.Duration(i) * time.Second)
+		at := start.Add(time.Duration(i) * time.Second)
 		b.WriteString(`{"version":"1.100000","account_id":"111122223333","region":"us-east-1","vpc_id":"vpc-1","query_timestamp":"` + at.Format(time.RFC3339) +
 			`","query_name":"` + name + `.","query_type":"A","query_class":"IN","rcode":"` + code + `","answers":[],"srcaddr":"` + client + `","srcport":"4000","transport":"UDP","srcids":{}}` + "\n")
 	}
 	text := b.String()
-	return Raw{Key: key, Modified: nine.Add(2 * time.Hour), Size: int64(len(text)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+	return Raw{Key: key, Modified: start.Add(2 * time.Hour), Size: int64(len(text)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 }
 
 // What is on a list is told with its own type, what is allowed or one's own is not.

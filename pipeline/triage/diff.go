@@ -95,12 +95,16 @@ func closed(before, now picket.Finding) picket.Finding {
 // whether who asked for it connected to where it led. Like Evidence it is no news.
 const FactFollowed = "followed by"
 
+// FactAsked names the fact that says of a name whether anybody asked for it on the days
+// before. It is no news either: it follows from what was known then.
+const FactAsked = "asked before"
+
 // FactSensor names the fact that a sensor of another make raised alerts on the same
 // entity at the same time: its word beside Picket's evidence, not part of it.
 const FactSensor = "sensor alert"
 
 // Same reports whether two findings say the same: all but Count, Revision,
-// Status, Successor, Evidence, FactFollowed and FactSensor. It compares them as encoded, which is how the
+// Status, Successor, Evidence, FactFollowed, FactAsked and FactSensor. It compares them as encoded, which is how the
 // earlier one was kept: NaN is null, and an empty list is none.
 func Same(a, b picket.Finding) bool {
 	return bytes.Equal(words(a), words(b))
@@ -108,7 +112,9 @@ func Same(a, b picket.Finding) bool {
 
 func words(f picket.Finding) []byte {
 	f.Count, f.Revision, f.Status, f.Successor, f.Evidence = 0, "", "", "", nil
-	f.Facts = slices.DeleteFunc(slices.Clone(f.Facts), func(fact picket.Fact) bool { return fact.Name == FactFollowed || fact.Name == FactSensor })
+	f.Facts = slices.DeleteFunc(slices.Clone(f.Facts), func(fact picket.Fact) bool {
+		return fact.Name == FactFollowed || fact.Name == FactAsked || fact.Name == FactSensor
+	})
 	text, err := Encoder{}.Encode(&f)
 	if err != nil {
 		return nil
