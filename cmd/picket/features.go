@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -104,11 +106,18 @@ where the logs say that they have no records: NODATA and SKIPDATA of flow logs.`
 	return c
 }
 
+// softLimit is what the collector keeps a reading of flows near, unless GOMEMLIMIT
+// says otherwise: half as much again as the tables may hold.
+const softLimit = extract.DefaultMaxBytes * 3 / 2
+
 // straight reads flows: nothing is written to a bucket on the way.
 func (w *workspace) straight(ctx context.Context, paths []string) (*pipeline.Straight, error) {
 	raws, total, err := w.app.toRead(ctx, paths)
 	if err != nil {
 		return nil, err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit)
 	}
 	bar := w.app.progress("reading", total)
 	done := make([]pipeline.Ingested, len(raws))

@@ -43,7 +43,7 @@ type DirectOptions struct {
 }
 
 // DefaultMaxBytes of a Direct's tables.
-const DefaultMaxBytes = 320 << 20
+const DefaultMaxBytes = 288 << 20
 
 // shards of a source's conversations, so that goroutines seldom wait for each
 // other and what is added together lies close together.
@@ -384,6 +384,7 @@ func (f *family) spill(o DirectOptions) error {
 		f.files = append(f.files, file)
 		return partFile{bufio.NewWriterSize(file, 1<<16)}, nil
 	})
+	f.builder.Close() // its memory is worth more to what closes over the parts
 	for _, i := range infos {
 		f.parts = append(f.parts, DirectSlot{i.ID.Hour, i.ID.Source, i.First, i.Last})
 	}
