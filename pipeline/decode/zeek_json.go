@@ -13,6 +13,7 @@ import (
 // logs may be mixed, as shippers do.
 func readZeekJSON(d *run) error {
 	var row zeekRow
+	var shapes zeekShapes
 	known, skipped := false, ""
 	for {
 		line, err := d.line()
@@ -26,7 +27,7 @@ func readZeekJSON(d *run) error {
 			continue
 		}
 		row = zeekRow{}
-		if !row.parse(line) {
+		if !shapes.parse(&row, line) && !row.learn(line, &shapes) {
 			err = d.drop(reasonJSON, "", line)
 		} else if log := row.log(); log == nil {
 			skipped = zeekSkipped(row[zeekPath])
@@ -56,6 +57,15 @@ func (d *run) sendZeek(log *zeekLog, row *zeekRow, line []byte) error {
 	default:
 		return d.drop(reason, "", line)
 	}
+}
+
+// learn is parse of a line whose order of keys is new.
+func (row *zeekRow) learn(line []byte, shapes *zeekShapes) bool {
+	if !row.parse(line) {
+		return false
+	}
+	shapes.learn(line)
+	return true
 }
 
 // parse fills the row from a JSON object. The key walker knows what Zeek writes;
