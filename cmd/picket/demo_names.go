@@ -64,7 +64,7 @@ func (d *demo) dropAccount(ctx context.Context, what string, wanted func(at time
 	if err != nil {
 		return nil, err
 	}
-	d.say("%-9s %s, as cloudtrail: %d days of an AWS account", "raw", what, objects)
+	d.say("%-9s %s, as cloudtrail: days of an AWS account: %d", "raw", what, objects)
 	var attacks []demoAttack
 	for _, t := range truths {
 		if t.Class == picket.ClassAccess {
