@@ -312,3 +312,30 @@ func TestListsOneDay(t *testing.T) {
 		t.Errorf("%d slots in all, %v", len(newest), err)
 	}
 }
+
+// TestVersionsOfOneSecond: S3 tells when an object was put to the second. Of two
+// versions of one second the event's sequencer says which is newer, in whatever
+// order they come and whatever their hashes are; both are read, though as long.
+func TestVersionsOfOneSecond(t *testing.T) {
+	texts := []string{browsing(nine, 1), browsing(nine.Add(time.Minute), 1)}
+	for _, newer := range []int{0, 1} {
+		for _, first := range []int{0, 1} {
+			p := pipelineOver(t, store.NewMemory(nil))
+			var versions [2]string
+			for _, i := range []int{first, 1 - first} {
+				raw := rawText("a.log", nine.Add(time.Hour), texts[i])
+				raw.ID = fmt.Sprint("version ", i)
+				raw.Sequence = map[bool]string{true: "0A1", false: "0A01"}[i == newer] // the shorter is filled up at its right
+				in, err := p.Ingest(t.Context(), raw)
+				if err != nil || in.Already {
+					t.Fatalf("%+v, %v", in, err)
+				}
+				versions[i] = in.Version
+			}
+			parts, err := p.parts(t.Context(), slot{Start: nine.Unix(), Source: picket.SourceVPC})
+			if err != nil || len(parts.newest) != 1 || parts.newest[0].Version != versions[newer] {
+				t.Errorf("newer %d, first %d: %+v of %q, %v", newer, first, parts.newest, versions, err)
+			}
+		}
+	}
+}
