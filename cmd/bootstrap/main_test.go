@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +85,29 @@ func TestBadSettings(t *testing.T) {
 			t.Errorf("%v: %v, %s", env, err, said.String())
 		}
 		r.Stop()
+	}
+}
+
+// TestStart: the SDK's newer clients of SageMaker and EventBridge work out schemas
+// whenever a process starts, whether it calls them or not: SageMaker's 6 ms and 4 MB
+// of each function's start, five of those milliseconds out of a budget of fifteen.
+// go run ./bench/server lambda shows it.
+func TestStart(t *testing.T) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		t.Fatal("no build information")
+	}
+	pinned := map[string]string{"sagemaker": "v1.260.0", "eventbridge": "v1.46.0"}
+	for _, m := range info.Deps {
+		service, ok := strings.CutPrefix(m.Path, "github.com/aws/aws-sdk-go-v2/service/")
+		if want := pinned[service]; ok && want != "" {
+			delete(pinned, service)
+			if m.Version != want {
+				t.Errorf("%s is at %s: keep %s, or measure what it costs to start", m.Path, m.Version, want)
+			}
+		}
+	}
+	if len(pinned) > 0 {
+		t.Errorf("not linked: %v", pinned)
 	}
 }
