@@ -17,7 +17,7 @@ sides give the same numbers (counts and distincts equal, entropies and shares to
 each in a new process, and keeps the medians here. Ours is ` + "`picket features`" + ` from start to end, its output and the
 start of the process included; DuckDB 2.0 has two threads and writes the same columns (bench/ingest/duckdb_peer.py).
 "Times" is theirs over ours: CPU seconds, user and system, unless it says otherwise. A line with a load above 2.5 is
-provisional: who shares a core pays for it in CPU seconds too.
+provisional, perhaps of a single run: who shares a core pays for it in CPU seconds too.
 
 | row | work | against | ours | theirs | times | wanted; aim | load | date |
 |---|---|---|--:|--:|--:|---|--:|---|
