@@ -7,5 +7,5 @@ git grep -n '^func Fuzz' -- '*_test.go' | while IFS=: read -r file _ line; do
 	target=${line#func }
 	target=${target%%(*}
 	echo "fuzz: $target of ./$(dirname "$file") for $time"
-	go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$(dirname "$file")" </dev/null
+	go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 20x "./$(dirname "$file")" </dev/null
 done

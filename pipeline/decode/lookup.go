@@ -29,7 +29,9 @@ func nameText(b []byte) string {
 	b = b[:min(len(b), maxNameText)]
 	for _, c := range b {
 		if c <= ' ' || c >= 0x7f {
-			return strings.Map(printable, strings.ToValidUTF8(string(b), "\uFFFD"))
+			// What stands in for a byte is longer than it.
+			s := strings.Map(printable, strings.ToValidUTF8(string(b), "\uFFFD"))
+			return strings.ToValidUTF8(s[:min(len(s), maxNameText)], "")
 		}
 	}
 	return string(b)
