@@ -288,7 +288,7 @@ func retry(attempts int) []object {
 // cache lets a step take an earlier run's result. SageMaker compares the names of
 // inputs, never their content (see ParamData), so what rests on a prefix that grows
 // keeps for an hour only.
-func cache() object { return object{"Enabled": true, "ExpireAfter": "T1H"} }
+func cache() object { return object{"Enabled": true, "ExpireAfter": "PT1H"} }
 
 func kms(o object, name, key string) object {
 	if key != "" {
