@@ -221,7 +221,8 @@ func TestResume(t *testing.T) {
 	if _, err := io.ReadFull(r, make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Put(t.Context(), "k", strings.NewReader("another")); err != nil {
+	other := bytes.Repeat([]byte("other"), len(body)/5+1)[:len(body)] // as long
+	if _, err := b.Put(t.Context(), "k", bytes.NewReader(other)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(r); err == nil {
