@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make e2e: what is slow or needs peers: the kill test, latency, bounded memory,
-# the slow examples, and gbdt against real XGBoost.
+# the slow examples, gbdt against real XGBoost, and the AWS system on an emulator.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v go >/dev/null || { echo "picket: error: Go is not installed" >&2; echo "picket: hint: https://go.dev/dl, version $(awk '/^go /{print $2}' go.mod) or newer" >&2; exit 1; }
@@ -45,7 +45,7 @@ skip=${missing:+TestPeers|TestBuiltIn|TestShapes}
 [ -z "$noqemu" ] || skip=${skip:+$skip|}TestARM64
 # A child's peak memory counts its parent's: what measures it runs by itself.
 go test -tags e2e -run 'TestMemory$' -count=1 -v ./cmd/picket
-skip=${skip:+$skip|}TestMemory$
+skip="${skip:+$skip|}TestMemory$|TestAWS$"
 go test -tags e2e -skip "$skip" -count=1 -timeout 14m -v $packages | awk '!/^ *(=== |--- PASS.*\/)/'
 # The AWS templates: linters, and a simulator of IAM that answers questions about them.
 notools=
@@ -55,6 +55,17 @@ else
 	notools="cfn-lint, checkov, parliament (Python) or iam-simulate (Node)"
 	echo "e2e: $notools is missing: the templates are not linted and no policy is simulated" >&2
 fi
+# The AWS system, deployed by picket deploy itself.
+noemulator=
+code=0
+bench/aws.sh || code=$?
+if [ $code = 3 ]; then
+	noemulator="the emulator ministack (Python)"
+	echo "e2e: $noemulator is missing: nothing is deployed" >&2
+elif [ $code != 0 ]; then
+	exit $code
+fi
+[ -z "$noemulator" ] || echo "e2e: passed, but for what needs $noemulator" >&2
 [ -z "$noqemu" ] || echo "e2e: passed, but for what needs $noqemu" >&2
 [ -z "$missing" ] || echo "e2e: passed, but for what needs $missing" >&2
 [ -z "$notools" ] || echo "e2e: passed, but for what needs $notools" >&2
