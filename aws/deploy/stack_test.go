@@ -62,8 +62,8 @@ func TestRollback(t *testing.T) {
 			events: []fakeEvent{{"Old", "CREATE_FAILED", "of last week"}},
 			later: []fakeEvent{
 				{"Bucket", "CREATE_IN_PROGRESS", ""},
+				{"Queue", "CREATE_FAILED", "Resource creation cancelled"}, // the order is not always that of causes
 				{"Bucket", "CREATE_FAILED", "The requested bucket name is not available (Service: S3, Status Code: 409)"},
-				{"Queue", "CREATE_FAILED", "Resource creation cancelled"},
 				{"picket", "ROLLBACK_COMPLETE", ""},
 			},
 		}

@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-containerregistry/pkg/registry"
 
 	"picket"
@@ -308,6 +309,30 @@ func (c *cloud) detect(files []string) string {
 	return out.String()
 }
 
+// deployer makes whoever deploys from here on a role that has the rights that
+// --print-policy prints and no others.
+func (c *cloud) deployer() {
+	c.t.Helper()
+	policy := c.must("deploy", "--print-policy")
+	name := c.prefix + "-who-deploys"
+	client := iam.NewFromConfig(c.cfg)
+	role, err := client.CreateRole(c.t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`)})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := client.PutRolePolicy(c.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &name, PolicyDocument: &policy}); err != nil {
+		c.t.Fatal(err)
+	}
+	session, err := sts.NewFromConfig(c.cfg).AssumeRole(c.t.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: &name})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Setenv("AWS_ACCESS_KEY_ID", *session.Credentials.AccessKeyId)
+	c.t.Setenv("AWS_SECRET_ACCESS_KEY", *session.Credentials.SecretAccessKey)
+	c.t.Setenv("AWS_SESSION_TOKEN", *session.Credentials.SessionToken)
+}
+
 // grant gives a role an inline policy beside the template's.
 func (c *cloud) grant(role, name, effect, action, resource string) {
 	c.t.Helper()
@@ -398,6 +423,9 @@ func children(pid int) []int {
 // changes nothing of what is found.
 func TestAWS(t *testing.T) {
 	c := newCloud(t)
+	if !c.real {
+		c.deployer()
+	}
 	t.Logf("%s", c.must("deploy", "--yes", "--no-training", "--no-smoke-test", "--scorer", "endpoint", "--binary", os.Getenv("PICKET_BIN")))
 	account, err := (&app{getenv: os.Getenv, stderr: os.Stderr}).connect(t.Context(), where{prefix: c.prefix})
 	if err != nil {
