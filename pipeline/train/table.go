@@ -349,7 +349,7 @@ func window(cells []string, at []int) (picket.Window, error) {
 	return w, nil
 }
 
-// table makes the dataset: rows in the order read, categories sorted by name.
+// table makes the dataset: rows in the order read, categories the rarest first.
 func (t *tableReader) table(files []*tableFile) (*Table, error) {
 	if len(t.classes) == 0 {
 		return nil, fmt.Errorf("read table %s: no rows", files[0].name)
@@ -384,7 +384,11 @@ func (t *tableReader) table(files []*tableFile) (*Table, error) {
 	return table, nil
 }
 
-// sortCategories gives the categories of column i codes in the order of their names.
+// sortCategories gives the categories of column i codes in the order of how many
+// rows have them, of equal ones in that of their names. A tree cuts codes in two: so
+// it parts what is rare from what is common, where names would part it by spelling.
+// On NSL-KDD, with one kind of attack left out of training, unseen kinds are told
+// better by it.
 func (t *tableReader) sortCategories(i int) []string {
 	c := &t.columns[i]
 	names := make([]string, len(c.codes))
@@ -398,7 +402,15 @@ func (t *tableReader) sortCategories(i int) []string {
 	for code := range order {
 		order[code] = code
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(names[a], names[b]) })
+	rows := make([]int, len(names))
+	for at := i; at < len(t.values); at += len(t.columns) {
+		if v := t.values[at]; !math.IsNaN(v) {
+			rows[int(v)]++
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rows[a], rows[b]), cmp.Compare(names[a], names[b]))
+	})
 	newCode := make([]float64, len(names))
 	sorted := make([]string, len(names))
 	for code, old := range order {

@@ -100,7 +100,7 @@ func TestReadTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [][]float64{{1, 100, 1.5}, {2, -1, math.Inf(1)}, {1, 1000, -1}, {0, -1, math.Inf(-1)}, {-1, 16, math.Inf(1)}}
+	want := [][]float64{{2, 100, 1.5}, {1, -1, math.Inf(1)}, {2, 1000, -1}, {0, -1, math.Inf(-1)}, {-1, 16, math.Inf(1)}}
 	f := func(name string, data []byte) {
 		t.Helper()
 		table, err := ReadTable([]string{write(t, name, data)}, TableOptions{Label: "label", Drop: []string{"id"}})
@@ -111,7 +111,7 @@ func TestReadTable(t *testing.T) {
 		if diff := cmp.Diff([]string{"proto", "bytes", "rate"}, d.Schema.Names); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(map[string][]string{"proto": {"icmp, v6", "tcp", "udp"}}, table.Categories); diff != "" {
+		if diff := cmp.Diff(map[string][]string{"proto": {"icmp, v6", "udp", "tcp"}}, table.Categories); diff != "" {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff(want, values(table)); diff != "" {
