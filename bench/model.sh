@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the embedded default package again: bench/model.sh [DATA]
-# About ten minutes on two cores. DATA, if given, is the folder of public sets; the
+# About twenty minutes on two cores. DATA, if given, is the folder of public sets; the
 # captures that the package is judged by must then be there, byte by byte, and its
 # model card says what it does on a real one, too. The booster for names is learned
 # from the lists there; without DATA the one of the package is kept.

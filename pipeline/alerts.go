@@ -224,7 +224,10 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 			continue // known already, and only those
 		}
 		for _, peer := range proofs[i].Peers {
-			alerts[i].Peers = append(alerts[i].Peers, triage.Peer{ID: peer.ID, Flows: peer.Flows})
+			alerts[i].Peers = append(alerts[i].Peers, triage.Peer(peer))
+		}
+		for _, peer := range proofs[i].Takers {
+			alerts[i].Takers = append(alerts[i].Takers, triage.Peer(peer))
 		}
 	}
 	return nil

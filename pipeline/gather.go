@@ -146,22 +146,45 @@ func TruthLabeller(truths []simulate.Truth) func(seconds int64) *train.Labeller 
 // A simulation seldom fills a day: what it says of a part of one counts for the
 // whole of it. Conversations that reach over its edges are as normal as those
 // within: every log has edges.
+//
+// Half a window is what an attack must cover to give it its class, but a beacon or
+// an upload of an hour makes a day one of c2 or exfiltration all the same.
 func TruthLabels(truths []simulate.Truth, seconds int64) []picket.Label {
-	labels := make([]picket.Label, len(truths))
+	var labels []picket.Label
 	for i := range truths {
-		l := truths[i].Label
-		if truths[i].Attack != nil && !truths[i].Shows(seconds) {
+		l, shown := truths[i].Label, truths[i].Attack == nil || truths[i].Shows(seconds)
+		switch {
+		case !shown:
 			l.Class = train.ClassExcluded
-		}
-		if truths[i].Attack == nil {
+		case truths[i].Attack == nil:
 			l.Start -= picket.Hour
 			l.End += picket.Hour
 		}
-		if seconds > picket.Hour {
+		switch {
+		case seconds <= picket.Hour:
+			labels = append(labels, l)
+		case shown && (l.Class == picket.ClassC2 || l.Class == picket.ClassExfiltration):
+			labels = append(labels, daysOf(l, seconds)...)
+		default:
 			l.Start -= l.Start % seconds
 			l.End += (seconds - l.End%seconds) % seconds
+			labels = append(labels, l)
 		}
-		labels[i] = l
+	}
+	return labels
+}
+
+// daysOf returns a label for each window that an attack touches: its class where
+// half of the attack or an hour of it lies in the window.
+func daysOf(l picket.Label, seconds int64) []picket.Label {
+	var labels []picket.Label
+	for start := l.Start - l.Start%seconds; start < l.End; start += seconds {
+		day := l
+		day.Start, day.End = start, start+seconds
+		if min(l.End, day.End)-max(l.Start, start) < min(picket.Hour, (l.End-l.Start)/2) {
+			day.Class = train.ClassExcluded
+		}
+		labels = append(labels, day)
 	}
 	return labels
 }

@@ -40,12 +40,16 @@ func RandomPlays(seed uint64, n int, formats []string) ([]Play, error) {
 	})
 }
 
-// QuietPlays returns n plays of random networks without attacks: large ones, but
-// for packets.
+// QuietPlays returns n plays of random networks without attacks: small ones as
+// packets; of the others half are days of a large office, because it is people
+// whose habits are like attacks, and half are of any kind.
 func QuietPlays(seed uint64, n int, formats []string) ([]Play, error) {
-	plays, err := randomPlays(seed, n, formats, func(_ int, format string) string {
-		if strings.HasPrefix(format, "pcap") {
+	plays, err := randomPlays(seed, n, formats, func(i int, format string) string {
+		switch {
+		case strings.HasPrefix(format, "pcap"):
 			return "lab"
+		case (i+i/len(formats))%2 == 0:
+			return "quiet"
 		}
 		return ""
 	})

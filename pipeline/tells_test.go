@@ -8,19 +8,30 @@ import (
 )
 
 // A handful of answers is no flood, however much it looks like one.
+// And who asks one port again and again is no scanner.
 func TestBears(t *testing.T) {
-	f := func(want bool, class string, perSecond float64, elapsed int64) {
+	kind, width := picket.KindVictim, int64(60)
+	f := func(want bool, class string, perSecond float64, elapsed int64, asked float64) {
 		t.Helper()
-		s := picket.Score{Booster: picket.BoosterID{Detector: picket.DetectorTraffic, Kind: picket.KindVictim, Seconds: 60},
+		s := picket.Score{Booster: picket.BoosterID{Detector: picket.DetectorTraffic, Kind: kind, Seconds: width},
 			Classes: []string{picket.ClassNormal, class}, Probabilities: []float64{0.1, 0.9}}
 		s.Values = make([]float64, len(extract.Schema(picket.KindVictim).Names))
-		s.Values[packetsIn()], s.Elapsed = perSecond, elapsed
+		s.Values[packetsIn()], s.Values[targets()], s.Elapsed = perSecond, asked, elapsed
 		if got := bears(&s); got != want {
 			t.Errorf("%s of %g packets/s over %d s: %v, want %v", class, perSecond, elapsed, got, want)
 		}
 	}
-	f(false, picket.ClassDDoS, 1.5, 60)
-	f(true, picket.ClassDDoS, 5, 60)
-	f(true, picket.ClassDDoS, 1.5, 3600)
-	f(true, picket.ClassBruteforce, 0.1, 60)
+	f(false, picket.ClassDDoS, 1.5, 60, 9)
+	f(true, picket.ClassDDoS, 5, 60, 1)
+	f(true, picket.ClassDDoS, 1.5, 3600, 1)
+	width = 3600
+	f(false, picket.ClassDDoS, 500, 3600, 1)
+	f(true, picket.ClassBruteforce, 0.1, 60, 1)
+	f(false, picket.ClassScan, 0.1, 3600, 200) // 200 sources, a port each
+	kind = picket.KindActor
+	f(false, picket.ClassScan, 0.4, 60, 1)
+	f(false, picket.ClassScan, 0.1, 3600, 9)
+	f(true, picket.ClassScan, 0.1, 3600, 10)
+	f(false, picket.ClassC2, 0.1, 120, 3)
+	f(true, picket.ClassC2, 0.1, 3600, 3)
 }

@@ -17,7 +17,7 @@ type habit struct {
 	name   string
 	who    string // machines that have it: "hosts", "servers", "all", a role; "one": one of them all; "crowd:ROLE": people outside, to servers of the role
 	share  span   // of those machines
-	to     string // "site", "home" (always the same), "few" (a handful outside), "peer", "walk:ROLE" (each in turn), a role, "resolver", "anyone" (outside), or an address
+	to     string // "site", "service" (one of the few dozen sites that everybody uses), "home" (always the same), "few" (a handful outside), "peer", "walk:ROLE" (each in turn), a role, "resolver", "anyone" (outside), or an address
 	ports  []uint16
 	proto  uint8 // 0: TCP
 	gap    span  // seconds between sessions
@@ -31,6 +31,7 @@ type habit struct {
 	rounds span    // exchanges in a conversation
 	clock  float64 // above 0: by the clock, with this much jitter as a share of the gap
 	day    bool    // only while people are awake, mostly
+	spell  span    // hours that it goes on, and then pauses about three times as long; 0: always
 	lookup float64 // chance that a name is looked up first
 	fail   span    // share that fails
 	people span    // crowd: how many different addresses come
@@ -41,6 +42,10 @@ type habit struct {
 	fixed  bool    // the source port is the destination port
 	quic   float64 // chance of UDP in place of TCP, and of IPv6 where there is some: the same peers
 }
+
+// providers is how many sites people upload to, and leave open all day: a few
+// providers, not the whole world.
+const providers = 24
 
 // doer is one actor with its draws from a habit.
 type doer struct {
@@ -62,6 +67,7 @@ type doer struct {
 	port   uint16
 	key    uint64
 	rhythm float64 // how deep the night is
+	until  int64   // end of the spell at hand
 }
 
 // live lets the actors of a stretch of benign traffic loose.
@@ -70,7 +76,7 @@ func (w *world) live(b Stretch, line uint64) {
 	if b.From == 0 {
 		from = w.begin
 	}
-	all := habitsOf(b.Mix)
+	all := w.varied(habitsOf(b.Mix))
 	missing := 0.4 * newDice(w.script.Seed, key("mix", line)).Float64() // no two networks have all of it
 	for i, h := range all {
 		d := newDice(w.script.Seed, key("habit", line, uint64(i)))
@@ -131,7 +137,7 @@ func (w *world) doer(h *habit, self *host, d dice, level float64) *doer {
 	}
 	role := strings.TrimPrefix(h.to, "walk:")
 	switch role {
-	case "site", "home", "few", "resolver", "anyone":
+	case "site", "service", "home", "few", "resolver", "anyone":
 		return do
 	case "peer":
 		do.peers = w.net.all
@@ -178,12 +184,30 @@ func (do *doer) step(a *actor) int64 {
 	if h.day && d.chance(do.asleep(a.at)) {
 		return a.at + nanos(do.wait(d))
 	}
+	if next := do.pause(d, a.at); next > a.at {
+		return next
+	}
 	t := a.at
 	for i := range n {
 		do.talk(d, t, i)
 		t += nanos(do.within / float64(n) * d.ExpFloat64())
 	}
 	return a.at + max(nanos(do.wait(d)), 1)
+}
+
+// pause says when the next spell begins, where the last one is over.
+func (do *doer) pause(d dice, at int64) int64 {
+	if do.h.spell.hi == 0 || at < do.until {
+		return at
+	}
+	length := nanos(3600 * d.in(do.h.spell))
+	if do.until == 0 { // some time before or after the first
+		at += int64(float64(4*length)*d.Float64()) - length
+	} else {
+		at += int64(float64(length) * d.around(3, 0.7))
+	}
+	do.until = at + length
+	return at
 }
 
 // wait is the seconds to the next session.
@@ -338,6 +362,8 @@ func (do *doer) sides(d dice, i int) (src, dst netip.Addr, p uint16) {
 	switch strings.TrimPrefix(h.to, "walk:") {
 	case "site":
 		site = d.rank(net.sites)
+	case "service":
+		site = d.rank(min(net.sites, providers))
 	case "home":
 		site = int(do.home % uint64(net.sites))
 	case "few":

@@ -53,7 +53,7 @@ func newNetwork(n Network, seed uint64) (*network, error) {
 	d := newDice(seed, 1)
 	net.sites = 200 + d.count(span{100, 20000})
 	net.wall = n.Cloud || d.chance(0.6)
-	total := n.Hosts + n.Servers + n.Things + n.PLCs
+	total := n.Machines()
 	room := uint64(1) << min(40, net.prefix.Addr().BitLen()-net.prefix.Bits())
 	if uint64(total)+10 > room {
 		return nil, fmt.Errorf("%s has no room for %d machines", net.prefix, total)

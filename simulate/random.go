@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ var profiles = []profile{
 	{name: "farm", mixes: []string{"farm"}, servers: span{3, 30}, cloud: 0.7, level: span{0.1, 1.5}, bits: span{20, 24}, hours: span{2, 20}, attacks: span{1, 6}},
 	{name: "home", mixes: []string{"home"}, hosts: span{2, 8}, servers: span{0, 2}, things: span{2, 12}, level: span{0.5, 3}, bits: span{24, 24}, hours: span{3, 26}, attacks: span{1, 6}},
 	{name: "lab", mixes: []string{"office", "home", "plant", "cloud", "campus", "browse", "visitors", "ssh-admin", "script", "ssh-quick", "syslog", "modbus-long", "files", "intranet", "upload-inside"}, hosts: span{1, 8}, servers: span{1, 5}, things: span{0, 2}, plcs: span{0, 3}, cloud: 0.1, level: span{0.3, 5}, bits: span{20, 24}, hours: span{0.1, 2}, volume: span{0.01, 0.3}, attacks: span{4, 24}},
+	{name: "quiet", mixes: []string{"office", "campus"}, hosts: span{80, 180}, servers: span{6, 16}, things: span{2, 12}, level: span{0.2, 0.6}, bits: span{16, 20}, hours: span{24, 24}},
 	{name: "siege", mixes: []string{"office", "cloud", "campus", "plant", "farm", "home"}, hosts: span{4, 40}, servers: span{3, 14}, things: span{1, 6}, plcs: span{0, 3}, cloud: 0.3, level: span{0.1, 0.7}, bits: span{18, 23}, hours: span{2, 20}, volume: span{0.05, 0.6}, sieged: span{0.3, 0.9}},
 }
 
@@ -50,11 +52,12 @@ func Profiles() []string {
 // Random makes a script by chance: a network of the profile ("": any), mostly of
 // 2 to 26 hours, and attacks of many kinds at many strengths, or none. The
 // profile "lab" is small and short, with its large transfers cut, as captures of
-// packets are; of "siege" many machines are infected or leak at once. What is held out for the tests (mixes that begin with "other-",
+// packets are; of "siege" many machines are infected or leak at once, and in "quiet",
+// a day of a large office, nothing happens. What is held out for the tests (mixes that begin with "other-",
 // some kinds of attack) is never drawn.
 func Random(seed uint64, name string) (*Script, error) {
 	d := newDice(seed, 4)
-	i := d.IntN(len(profiles) - 1) // no siege by chance
+	i := d.IntN(len(profiles) - 2) // no siege and no quiet day by chance
 	if name != "" {
 		if i = slices.IndexFunc(profiles, func(p profile) bool { return p.name == name }); i < 0 {
 			return nil, fmt.Errorf("no profile %q; there are %s", name, strings.Join(Profiles(), ", "))
@@ -71,11 +74,14 @@ func Random(seed uint64, name string) (*Script, error) {
 	if d.chance(0.1) {
 		s.Capture = []string{"oneway", "midstream", "midstream"}[d.IntN(3)]
 	}
+	if vary := newDice(seed, 5); vary.chance(0.8) {
+		s.Vary = math.Round(100*vary.in(span{0.1, 0.9})) / 100
+	}
 	s.Benign = []Stretch{{For: s.Duration, Mix: p.mixes[d.IntN(len(p.mixes))], Level: d.in(p.level)}}
-	if d.chance(0.15) {
+	if d.chance(0.15) || p.name == "quiet" {
 		return s, nil
 	}
-	machines := s.Network.Hosts + s.Network.Servers + s.Network.Things + s.Network.PLCs
+	machines := s.Network.Machines()
 	n := 1 + int(s.Duration.Hours()*d.in(p.attacks))
 	if p.sieged.hi > 0 {
 		n = 1 + int(float64(machines)*d.in(p.sieged))

@@ -18,6 +18,7 @@ type Script struct {
 	Duration time.Duration
 	Network  Network
 	Capture  string  // "": everything, "oneway": only what comes from outside or opens, "midstream": began in the middle of long conversations
+	Vary     float64 // how far the network's habits lie from the usual ones: deviation of the logarithm of their paces and sizes
 	Volume   float64 // below 1: the share of the payload beyond 100 kB that a conversation keeps, for small captures
 	Benign   []Stretch
 	Attacks  []Order
@@ -29,6 +30,9 @@ type Network struct {
 	Hosts, Servers, Things, PLCs int
 	Cloud                        bool // the provider's resolver is not logged, and a security group refuses what is not allowed
 }
+
+// Machines is how many machines the network has.
+func (n Network) Machines() int { return n.Hosts + n.Servers + n.Things + n.PLCs }
 
 // Stretch is benign traffic of one mix over a part of the script.
 type Stretch struct {
@@ -65,6 +69,7 @@ var hints = map[string]string{
 	"duration": "duration 24h",
 	"network":  "network 10.0.0.0/16 hosts 200 servers 12 [iot 10] [plc 4] [ipv6 2001:db8:7::/64] [cloud]",
 	"volume":   "volume 0.1",
+	"vary":     "vary 0.5",
 	"capture":  "capture oneway | capture midstream",
 	"from":     "from 10:00 for 2h benign office [level 1.5]",
 	"at":       "at 10:20 for 5m ddos syn-flood [strength 2] [from host3|outside] [to web1] [every 60s] [jitter 20%]",
@@ -78,6 +83,7 @@ var hints = map[string]string{
 //	duration T                 1h if left out
 //	network PREFIX [hosts N] [servers N] [iot N] [plc N] [ipv6 PREFIX] [cloud]
 //	volume X                   share of the payload beyond 100 kB that is kept, for small captures
+//	vary X                     how far this network's habits lie from the usual ones, 0 to 2
 //	capture oneway|midstream   only what the opener sends; or begun amid long conversations
 //	from T for T benign MIX [level X]
 //	at T for T CLASS KIND [strength X] [from WHO] [to WHO] [every T] [jitter P%]
@@ -143,6 +149,10 @@ func (s *Script) statement(words []string) (err error) {
 		err = s.Network.parse(args)
 	case "volume":
 		s.Volume, err = positive(args[0])
+	case "vary":
+		if s.Vary, err = positive(args[0]); err == nil && s.Vary > 2 {
+			err = fmt.Errorf("%q is above 2", args[0])
+		}
 	case "capture":
 		if s.Capture = args[0]; args[0] != "oneway" && args[0] != "midstream" {
 			err = fmt.Errorf("no capture %q", args[0])
@@ -345,6 +355,9 @@ func (s *Script) String() string {
 	}
 	if s.Volume > 0 {
 		fmt.Fprintf(&b, "volume %g\n", s.Volume)
+	}
+	if s.Vary > 0 {
+		fmt.Fprintf(&b, "vary %g\n", s.Vary)
 	}
 	for _, st := range s.Benign {
 		fmt.Fprintf(&b, "from %s for %s benign %s level %g\n", st.From, st.For, st.Mix, st.Level)

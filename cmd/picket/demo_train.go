@@ -71,7 +71,13 @@ func (d *demo) lessons() func(context.Context, []*picket.Dataset, pipeline.Learn
 		if err != nil {
 			return nil, err
 		}
-		if err := pipeline.Quieten(ctx, pkg, plays, quietPerDay, true, os.TempDir(), nil); err != nil {
+		quiet := pipeline.QuietOptions{Raise: true, PerDay: func(b *picket.Booster, class string) float64 {
+			if class == picket.ClassScan { // has no look-alikes worth a guess
+				return quietPerDay / 10
+			}
+			return quietPerDay / float64(len(b.Classes)-1)
+		}}
+		if err := pipeline.Quieten(ctx, pkg, plays, quiet, os.TempDir(), nil); err != nil {
 			return nil, err
 		}
 		if err := shipped(pkg); err != nil {
@@ -89,7 +95,7 @@ func (d *demo) lessons() func(context.Context, []*picket.Dataset, pipeline.Learn
 }
 
 // quietPerDay is how many false incidents a day a booster may make in an office.
-const quietPerDay = 20
+const quietPerDay = 20.0
 
 // quietOffices are offices without attacks, by seed.
 func quietOffices() ([]pipeline.Play, error) {

@@ -1,5 +1,11 @@
 package extract
 
+import (
+	"math"
+
+	"picket"
+)
+
 // Catalogue is every feature of actors and victims, in the order of a row.
 var Catalogue = []Feature{
 	// Volume.
@@ -94,12 +100,38 @@ var Catalogue = []Feature{
 		fromShape, fromAll, "exfiltration (high)", func(w *window) float64 { return w.topSole.ratioOut() }},
 	{"top_sole_peer_bytes_out_per_flow", 1, "bytes", "bytes sent to that peer by its flows",
 		fromShape, fromAll, "exfiltration", func(w *window) float64 { return share(w.topSole.bytesOut, w.topSole.flows) }},
+	{"top_sole_peer_start_share", 1, "share", "time from the entity's first packet to the first with that peer, by elapsed seconds",
+		fromShape, fromAll, "exfiltration (late)", func(w *window) float64 { return w.known(w.topSole.flows, w.lateness(w.topSole.first)) }},
+	{"top_sole_peer_span_share", 1, "share", "time from the first to the last minute with that peer, by elapsed seconds",
+		fromShape, fromAll, "exfiltration (short), backups (long)", func(w *window) float64 { return w.known(w.topSole.flows, w.spanned(&w.topSole)) }},
+	{"top_sole_peer_network_share", 1, "share", "bytes sent to that peer, by all bytes that entities of the kind sent outside in the hour or day around the window",
+		fromShape, fromAll, "exfiltration", func(w *window) float64 { return share(w.topSole.bytesOut, w.network.bytesOut) }},
+	{"top_sole_peer_port_entities", 1, "entities", "entities of the kind that use the service port of most of these bytes with a peer outside",
+		fromShape, fromAll, "exfiltration (few)", func(w *window) float64 { return w.known(w.topSole.flows, float64(w.network.on(w.topSole.port))) }},
+	{"network_entities", 1, "entities", "entities of the kind that have a peer outside, in the hour or day around the window",
+		fromShape, fromAll, "none: a peer that nobody else has is odd among many only", func(w *window) float64 { return float64(w.network.entities) }},
 	{"sole_pair_active_share", 1, "share", "elapsed minutes with a packet of the most lasting pair of sole peer and service port",
 		fromShape, fromLong, "c2, exfiltration (lasting)", func(w *window) float64 { return w.activeShare(w.soleTarget.minutes) }},
 	{"sole_pair_flows_per_minute", 1, "flows", "flows of that pair by its minutes",
 		fromShape, fromLong, "c2 (fast beacons, tunnels)", func(w *window) float64 { return share(w.soleTarget.flows, w.soleTarget.minutes) }},
 	{"sole_pair_bytes_out_per_flow", 1, "bytes", "bytes sent in that pair by its flows",
 		fromShape, fromLong, "c2 (small), exfiltration", func(w *window) float64 { return share(w.soleTarget.bytesOut, w.soleTarget.flows) }},
+	{"sole_pair_bytes_in_per_flow", 1, "bytes", "bytes received in that pair by its flows",
+		fromShape, fromLong, "c2 (small)", func(w *window) float64 { return share(w.soleTarget.bytesIn, w.soleTarget.flows) }},
+	{"sole_pair_asked_bytes_cv", 1, "ratio", "deviation by mean of the bytes of the opener by flows of that pair",
+		fromShape, fromLong, "c2 (low)", func(w *window) float64 { return w.soleTarget.asked.cv() }},
+	{"sole_pair_gap_mean_seconds", 1, "s", "mean of the gaps between the starts of that pair, in minutes of activity",
+		fromShape, fromLong, "c2 (beacons)", func(w *window) float64 { return w.soleTarget.rhythmic(w.soleTarget.gapMean) }},
+	{"sole_pair_gap_cv", 1, "ratio", "deviation by mean of these gaps",
+		fromShape, fromLong, "c2 (beacons: low)", func(w *window) float64 { return w.soleTarget.rhythmic(w.soleTarget.gapCV) }},
+	{"sole_pair_flow_dispersion", 1, "ratio", "variance by mean of that pair's flows per tick: 1 by chance, less by the clock",
+		fromShape, fromLong, "c2 (low)", func(w *window) float64 { return w.known(w.soleTarget.minutes, w.soleTarget.dispersion) }},
+	{"sole_pair_start_share", 1, "share", "time from the entity's first packet to the first of that pair, by elapsed seconds",
+		fromShape, fromLong, "c2 (late)", func(w *window) float64 { return w.known(w.soleTarget.minutes, w.lateness(w.soleTarget.first)) }},
+	{"sole_pair_port_entities", 1, "entities", "entities of the kind that use the service port of that pair with a peer outside",
+		fromShape, fromLong, "c2 (few)", func(w *window) float64 {
+			return w.known(w.soleTarget.minutes, float64(w.network.on(w.soleTarget.port)))
+		}},
 
 	// Ports.
 	{"service_ports", 1, "ports", "distinct service ports",
@@ -220,6 +252,19 @@ func (w *window) packets() uint64 { return add64(w.out.packets, w.in.packets) }
 func (w *window) bytes() uint64   { return add64(w.out.bytes, w.in.bytes) }
 
 func (w *window) perSecond(n uint64) float64 { return float64(n) / float64(w.elapsed) }
+
+// known returns a value of something that there are n of, NaN where there is none.
+func (w *window) known(n uint64, v float64) float64 {
+	if n == 0 {
+		return math.NaN()
+	}
+	return v
+}
+
+// spanned returns the share of the window so far from a peer's first to its last minute.
+func (w *window) spanned(p *peer) float64 {
+	return min(1, ratio(float64(int64(p.last-p.first+1)*picket.Minute), float64(w.elapsed)))
+}
 
 func share(part, whole uint64) float64 { return ratio(float64(part), float64(whole)) }
 

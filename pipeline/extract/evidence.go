@@ -28,7 +28,7 @@ type evidence struct {
 	limit   int // of rows
 	objects map[[2]string]*picket.Evidence
 	rows    []ConversationRow
-	peers   map[addr]uint64   // conversations per hour with each
+	peers   map[addr]*peerSum
 	ports   map[uint16]uint64 // conversations on each service port
 }
 
@@ -38,7 +38,7 @@ func (e *evidence) take(rows []flow, told mentions, parts []Part) (any bool) {
 	seen := map[uint32]bool{}
 	for i := range rows {
 		f := &rows[i]
-		if f.time() < e.window.Start || f.time() >= e.window.End() || sourceName(f.source, f.interval) != e.window.Source {
+		if !e.holds(f) {
 			continue
 		}
 		any = true
@@ -54,6 +54,11 @@ func (e *evidence) take(rows []flow, told mentions, parts []Part) (any bool) {
 		e.keep(row)
 	}
 	return any
+}
+
+// holds reports whether a row lies in the window.
+func (e *evidence) holds(f *flow) bool {
+	return f.time() >= e.window.Start && f.time() < e.window.End() && sourceName(f.source, f.interval) == e.window.Source
 }
 
 func compareObject(row *ConversationRow, p Part) int {

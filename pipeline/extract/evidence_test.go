@@ -55,6 +55,27 @@ func TestProofs(t *testing.T) {
 	f(picket.Window{Entity: picket.Entity{Kind: picket.KindVictim, ID: picket.Rest}, Start: t0, Seconds: 60, Source: "vpc/60"}, 9, "")
 }
 
+// TestTakers wants the outside peers by what was sent to them in the window, not by
+// flows, and nobody inside.
+func TestTakers(t *testing.T) {
+	var records []picket.Record
+	for minute := range int64(3) {
+		records = append(records, vpc(minute*60, "10.0.0.9", uint16(40000+minute), "198.51.100.1", 443, 2, 100, picket.FlagSYN))
+	}
+	records = append(records, vpc(60, "10.0.0.9", 41000, "198.51.100.2", 443, 90, 90000, picket.FlagSYN),
+		vpc(60, "10.0.0.9", 42000, "10.0.0.3", 445, 900, 900000, picket.FlagSYN),
+		vpc(660, "10.0.0.9", 43000, "198.51.100.3", 443, 900, 900000, picket.FlagSYN))
+	w := picket.Window{Entity: picket.Entity{Kind: picket.KindActor, ID: "10.0.0.9"}, Start: t0, Seconds: 600, Source: "vpc/60"}
+	proofs, err := Proofs(context.Background(), build(t, Options{}, "raw/a", records), []picket.Window{w}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Peer{{"198.51.100.2", 1, 90000}, {"198.51.100.1", 3, 300}}
+	if got := proofs[0].Takers; !slices.Equal(got, want) {
+		t.Errorf("takers %v, want %v", got, want)
+	}
+}
+
 // TestProofsFitTheWindows wants the rows of the evidence to add up to the
 // window, however many parts there are.
 func TestProofsFitTheWindows(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -16,7 +17,8 @@ import (
 type Proof struct {
 	Evidence []picket.Evidence
 	Rows     []ConversationRow // the largest
-	Peers    []Peer            // the largest, at most 10
+	Peers    []Peer            // the largest by conversations, at most 10
+	Takers   []Peer            // of those outside, the largest by bytes sent to them, at most 10
 	Port     uint16            // service port of most conversations; of equal ones the lowest
 	Answers  []netip.Addr      // of a name: the addresses that it led to
 	Facts    []picket.Fact     // what there is to say in words
@@ -26,6 +28,7 @@ type Proof struct {
 type Peer struct {
 	ID    string
 	Flows uint64 // conversations per hour with it
+	Bytes uint64 // sent to it
 }
 
 const (
@@ -52,7 +55,7 @@ func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit in
 			return nil, fmt.Errorf("proofs: %s is not of source %s", w, family)
 		}
 		o.From, o.To = min(o.From, w.Start), max(o.To, w.End())
-		all[i] = &evidence{window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]uint64{}, ports: map[uint16]uint64{}}
+		all[i] = &evidence{window: w, limit: limit, objects: map[[2]string]*picket.Evidence{}, peers: map[addr]*peerSum{}, ports: map[uint16]uint64{}}
 		if ip, err := netip.ParseAddr(w.Entity.ID); err == nil {
 			key := role{w.Entity.Kind, toAddr(ip)}
 			court.cases[key] = append(court.cases[key], all[i])
@@ -67,7 +70,7 @@ func Proofs(ctx context.Context, parts []Part, windows []picket.Window, limit in
 	}
 	proofs := make([]Proof, len(windows))
 	for i, e := range all {
-		proofs[i] = Proof{Evidence: e.list(), Rows: e.rows, Peers: e.largestPeers(), Port: e.largestPort()}
+		proofs[i] = Proof{Evidence: e.list(), Rows: e.rows, Peers: e.largestPeers(), Takers: e.largestTakers(), Port: e.largestPort()}
 	}
 	return proofs, nil
 }
@@ -105,7 +108,7 @@ func (c *court) hour(parts []Part, o CloseOptions) error {
 			v := see(&rows[0], kind)
 			for _, e := range c.cases[role{kind, v.entity}] {
 				if e.take(rows, told, parts) {
-					e.meet(v.peer)
+					e.meet(rows, kind, v.peer)
 					e.ports[v.servicePort]++
 				}
 			}
@@ -113,20 +116,49 @@ func (c *court) hour(parts []Part, o CloseOptions) error {
 	}
 }
 
-// meet counts a conversation with a peer.
-func (e *evidence) meet(peer addr) {
-	if _, known := e.peers[peer]; known || len(e.peers) < maxPeerCount {
-		e.peers[peer]++
+// peerSum is what an entity had to do with a peer.
+type peerSum struct{ flows, bytes uint64 }
+
+// meet counts a conversation with a peer, and what was sent in the window.
+func (e *evidence) meet(rows []flow, kind picket.Kind, peer addr) {
+	p := e.peers[peer]
+	if p == nil {
+		if len(e.peers) == maxPeerCount {
+			return
+		}
+		p = &peerSum{}
+		e.peers[peer] = p
+	}
+	p.flows++
+	for i := range rows {
+		if e.holds(&rows[i]) {
+			p.bytes = add64(p.bytes, see(&rows[i], kind).out.bytes)
+		}
 	}
 }
 
 func (e *evidence) largestPeers() []Peer {
-	order := slices.SortedFunc(maps.Keys(e.peers), func(a, b addr) int {
-		return cmp.Or(cmp.Compare(e.peers[b], e.peers[a]), a.compare(b))
+	return e.largest(maps.Keys(e.peers), func(p *peerSum) uint64 { return p.flows })
+}
+
+func (e *evidence) largestTakers() []Peer {
+	outside := func(yield func(addr) bool) {
+		for a, p := range e.peers {
+			if p.bytes > 0 && a.external() && !yield(a) {
+				return
+			}
+		}
+	}
+	return e.largest(outside, func(p *peerSum) uint64 { return p.bytes })
+}
+
+func (e *evidence) largest(of iter.Seq[addr], by func(*peerSum) uint64) []Peer {
+	order := slices.SortedFunc(of, func(a, b addr) int {
+		return cmp.Or(cmp.Compare(by(e.peers[b]), by(e.peers[a])), a.compare(b))
 	})
 	var peers []Peer
 	for _, a := range order[:min(len(order), maxPeers)] {
-		peers = append(peers, Peer{ID: a.String(), Flows: e.peers[a]})
+		peers = append(peers, Peer{a.String(), e.peers[a].flows, e.peers[a].bytes})
 	}
 	return peers
 }

@@ -28,9 +28,16 @@ func (w *window) addTime(v *view) {
 	minute := int(v.time()-w.start) / picket.Minute
 	if v.out.sent() || v.in.sent() {
 		w.target.active.add(minute)
+		w.peer.touch(minute)
+		if !w.active || minute < w.first {
+			w.active, w.first = true, minute
+		}
 	}
 	if v.records > 0 && !w.conversation.goesOn(v) {
 		w.target.starts.add(minute)
+		if w.tick > 1 {
+			w.target.counts[(v.time()-w.start)/w.tick]++
+		}
 	}
 	switch {
 	case w.tick == 0:
@@ -163,4 +170,50 @@ func (m *minutes) gaps() (n, sum uint64, squares uint128) {
 		}
 	}
 	return n, sum, squares
+}
+
+// touch notes a minute with a packet.
+func (p *peer) touch(minute int) {
+	if !p.active {
+		p.active, p.first, p.last = true, minute, minute
+	}
+	p.first, p.last = min(p.first, minute), max(p.last, minute)
+}
+
+// minTicks that a pair needs, beside its first and its last one, to be even or uneven.
+const minTicks = 3
+
+// dispersion returns the variance by the mean of a pair's starts per tick: 1 where
+// they come by chance, less where by the clock, more in bursts. Unlike gaps it
+// holds for beats that are quicker than the ticks. The first and the last tick
+// with a start are seldom whole and do not count.
+func (w *window) dispersion(counts *[60]uint32) float64 {
+	if w.tick <= 1 {
+		return math.NaN()
+	}
+	low, high := 0, len(counts)-1
+	for low < high && counts[low] == 0 {
+		low++
+	}
+	for high > low && counts[high] == 0 {
+		high--
+	}
+	n := high - low - 1
+	if n < minTicks {
+		return math.NaN()
+	}
+	var sum uint64
+	var squares uint128
+	for _, c := range counts[low+1 : high] {
+		sum += uint64(c)
+		squares.add(square(uint64(c)))
+	}
+	return ratio(variance(uint64(n), sum, squares, 0), float64(sum)/float64(n))
+}
+
+// lateness returns how long after the entity itself something of it began, as a
+// share of the window so far. What a machine does from its start on is more often
+// its own than what it begins later.
+func (w *window) lateness(minute int) float64 {
+	return min(1, ratio(float64(int64(minute-w.first)*picket.Minute), float64(w.elapsed)))
 }

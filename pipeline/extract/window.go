@@ -27,6 +27,7 @@ type window struct {
 	shape
 
 	company      *crowds // of the peers, in the hour or day around the window
+	network      *habits // of the entities of the kind, in the same
 	conversation conversation
 	target       target
 	peer         peer
@@ -59,6 +60,7 @@ func (w *window) add(v *view) {
 		w.peer.bytesOut = add64(w.peer.bytesOut, v.out.bytes)
 		w.peer.bytesIn = add64(w.peer.bytesIn, v.in.bytes)
 		w.target.bytesOut = add64(w.target.bytesOut, v.out.bytes)
+		w.target.bytesIn = add64(w.target.bytesIn, v.in.bytes)
 	}
 }
 
@@ -186,10 +188,12 @@ type target struct {
 	flows    uint64
 	logins   uint64
 	bytesOut uint64 // to the target
+	bytesIn  uint64 // from the target
 	asked    sizes  // bytes of the opener by flow
 	ported   bool
-	active   minutes // with a packet
-	starts   minutes // with the start of a record
+	active   minutes    // with a packet
+	starts   minutes    // with the start of a record
+	counts   [60]uint32 // of starts by tick
 }
 
 // sizes are moments of some sizes in bytes.
@@ -230,11 +234,15 @@ func (w *window) endTarget() {
 func (t *target) reset() {
 	t.active.reset()
 	t.starts.reset()
-	t.flows, t.logins, t.bytesOut, t.asked, t.ported = 0, 0, 0, sizes{}, false
+	t.flows, t.logins, t.bytesOut, t.bytesIn, t.asked, t.ported = 0, 0, 0, 0, sizes{}, false
+	clear(t.counts[:])
 }
 
 // endPair tells the rhythm of a target.
 func (w *window) endPair(t *target) {
+	if t.bytesOut >= w.peer.portOut {
+		w.peer.port, w.peer.portOut = w.conversation.servicePort, t.bytesOut
+	}
 	w.pairActive = max(w.pairActive, t.active.count())
 	r, regular := w.rhythmOf(t)
 	if regular {
@@ -247,7 +255,7 @@ func (w *window) endPair(t *target) {
 			w.outsideRhythm.offer(&r)
 		}
 		if company == 1 {
-			w.soleTarget.offer(t)
+			w.soleTarget.offer(t, w)
 		}
 	}
 }
@@ -260,6 +268,11 @@ type peer struct {
 	bytesIn  uint64 // from the peer
 	company  uint64 // entities that have it as a peer, itself one; 0 inside
 	placed   bool   // company is known
+	active   bool   // some packet passed
+	first    int    // minute with a packet, and the last one
+	last     int
+	port     uint16 // of the service that got most bytes, and how many they were
+	portOut  uint64
 }
 
 // peerCompany returns how many entities have the peer at hand, 0 if it is not outside.
@@ -339,6 +352,8 @@ type shape struct {
 	outside
 	tick   int64 // seconds of a tick, 0 where there are none
 	counts [60]uint64
+	active bool // some packet passed
+	first  int  // minute with a packet
 }
 
 // outside is what an entity has to do with addresses outside. A sole peer is one
@@ -356,16 +371,39 @@ type outside struct {
 // lasting is the pair that was active in most minutes, of equal ones that with
 // more flows.
 type lasting struct {
-	minutes  uint64
-	flows    uint64
-	bytesOut uint64
+	minutes    uint64
+	flows      uint64
+	bytesOut   uint64
+	bytesIn    uint64
+	asked      sizes
+	first      int     // minute with a packet
+	gaps       uint64  // between minutes with a start
+	gapMean    float64 // seconds
+	gapCV      float64
+	dispersion float64 // variance by mean of starts per tick, NaN where there are too few ticks
+	port       uint16
 }
 
-func (l *lasting) offer(t *target) {
+func (l *lasting) offer(t *target, w *window) {
 	n := t.active.count()
-	if n > l.minutes || n == l.minutes && t.flows > l.flows {
-		*l = lasting{n, t.flows, t.bytesOut}
+	if n < l.minutes || n == l.minutes && t.flows <= l.flows {
+		return
 	}
+	*l = lasting{minutes: n, flows: t.flows, bytesOut: t.bytesOut, bytesIn: t.bytesIn, asked: t.asked, first: t.active.first(),
+		dispersion: w.dispersion(&t.counts), port: w.conversation.servicePort}
+	gaps, sum, squares := t.starts.gaps()
+	l.gaps, l.gapCV = gaps, math.NaN()
+	if gaps >= minGaps {
+		l.gapMean, l.gapCV = float64(sum*picket.Minute)/float64(gaps), variation(gaps, sum, squares)
+	}
+}
+
+// rhythmic returns a value of the pair's gaps, NaN where they are too few.
+func (l *lasting) rhythmic(v float64) float64 {
+	if l.gaps < minGaps {
+		return math.NaN()
+	}
+	return v
 }
 
 // ports counts conversations and targets per port. Up to a few ports are looked
@@ -447,6 +485,16 @@ func (m *minutes) add(minute int) {
 func (m *minutes) reset() {
 	clear(m.words[m.low:m.end])
 	m.low, m.end = 0, 0
+}
+
+// first returns the earliest minute, 0 of none.
+func (m *minutes) first() int {
+	for i := m.low; i < m.end; i++ {
+		if m.words[i] != 0 {
+			return i*64 + bits.TrailingZeros64(m.words[i])
+		}
+	}
+	return 0
 }
 
 func (m *minutes) count() uint64 {

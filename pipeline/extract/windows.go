@@ -246,10 +246,11 @@ func (d duo) reach(hour int64) error {
 func (d duo) flush() error {
 	for i, p := range d {
 		var err error
-		if p.wanted() && p.needs&needCompany != 0 {
-			if p.company, err = d[1-i].crowds(); err != nil {
-				return err
-			}
+		if !p.beside() && !d[1-i].beside() {
+			continue
+		}
+		if d[1-i].company, p.network, err = p.look(); err != nil {
+			return err
 		}
 	}
 	for _, p := range d {
@@ -283,6 +284,7 @@ type pass struct {
 	slots  int
 
 	company *crowds // of the peers in the span at hand
+	network *habits // of the entities in it
 }
 
 // frame is the windows of one width of logs of one interval. Each window of a
@@ -325,6 +327,9 @@ func sourceName(source uint8, interval uint16) string {
 
 // wanted reports whether anybody asked for the pass's windows.
 func (p *pass) wanted() bool { return p.Kinds == nil || slices.Contains(p.Kinds, p.kind) }
+
+// beside reports whether its windows are held against others of the network.
+func (p *pass) beside() bool { return p.wanted() && p.needs&needCompany != 0 }
 
 // slot returns the window of a frame that a time falls into.
 func (p *pass) slot(f *frame, at int64) int {
@@ -425,7 +430,7 @@ func (t *tally) open(windows []*window, f *frame, slot int, rest bool) *window {
 	if w := windows[slot]; !w.open {
 		start := t.start + int64(slot-f.slot)*f.seconds
 		w.begin(f, start, t.Elapsed(start, f.seconds), rest)
-		w.company, w.needs = t.company, t.needs
+		w.company, w.network, w.needs = t.company, t.network, t.needs
 	}
 	return windows[slot]
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"picket"
 )
@@ -118,8 +119,7 @@ func (b *Baseline) Learn(f *picket.Features) error {
 		b.Usual[usualKey(f)] = u
 	}
 	u.First, u.Last, u.Limit = min(u.First, f.Start), max(u.Last, f.End()), 0
-	row := make([]float32, len(f.Values))
-	picket.Narrow(f.Values, row)
+	row := b.own(f)
 	hash := hashRow(f)
 	hour := hourOf(f)
 	u.Hours[hour].add(hash, hour, row, hourRows)
@@ -127,6 +127,19 @@ func (b *Baseline) Learn(f *picket.Features) error {
 		e.Rows.add(hash, hour, row, entityKept)
 	}
 	return nil
+}
+
+// own returns a row with what it says of the rest of the network missing: where one
+// machine does what is unusual, all the others' parts of the network's traffic change.
+func (b *Baseline) own(f *picket.Features) []float32 {
+	row := make([]float32, len(f.Values))
+	picket.Narrow(f.Values, row)
+	for i, name := range b.Schema.Names {
+		if strings.HasPrefix(name, "network_") || strings.HasSuffix(name, "_network_share") || strings.HasSuffix(name, "_port_entities") {
+			row[i] = float32(math.NaN())
+		}
+	}
+	return row
 }
 
 func hourOf(f *picket.Features) int { return int(f.Start/picket.Hour%24+24) % 24 }
@@ -252,8 +265,7 @@ func (b *Baseline) Unusual(f *picket.Features) (unusual Unusual, ok bool) {
 	if e := u.Entities[f.Entity.ID]; e != nil {
 		own = e.spreads
 	}
-	row := make([]float32, len(f.Values))
-	picket.Narrow(f.Values, row)
+	row := b.own(f)
 	unusual.Limit = u.Limit
 	var departures []float64
 	unusual.Degree, departures = degree(row, own, network)

@@ -19,6 +19,7 @@ type incident struct {
 	hits     []*hit            // in canonical order
 	spans    []span            // the time they cover
 	peers    map[string]uint64 // flows with each known peer
+	takers   map[string]uint64 // bytes sent to each known peer outside
 	flows    uint64            // of all its windows
 	into     *incident         // what it was merged into
 	absorbed []*incident       // what was merged into it
@@ -52,16 +53,16 @@ func group(hits []*hit) []*incident {
 // span is a half-open range of Unix seconds.
 type span struct{ start, end int64 }
 
-// count fills spans, flows and peers. Windows of several widths and sources see the
-// same conversations, so each sum is that of the width and source with most.
+// count fills spans, flows, peers and takers. Windows of several widths and sources
+// see the same conversations, so each sum is that of the width and source with most.
 func (in *incident) count() {
 	type view struct {
 		seconds int64
 		source  string
 		peer    string // "" for all
 	}
-	sums := map[view]uint64{}
-	in.peers = map[string]uint64{}
+	sums, bytes := map[view]uint64{}, map[view]uint64{}
+	in.peers, in.takers = map[string]uint64{}, map[string]uint64{}
 	for _, h := range in.hits {
 		in.cover(h)
 		all := view{h.Seconds, h.Source, ""}
@@ -71,6 +72,11 @@ func (in *incident) count() {
 			v := view{h.Seconds, h.Source, p.ID}
 			sums[v] += p.Flows
 			in.peers[p.ID] = max(in.peers[p.ID], sums[v])
+		}
+		for _, p := range h.Takers {
+			v := view{h.Seconds, h.Source, p.ID}
+			bytes[v] += p.Bytes
+			in.takers[p.ID] = max(in.takers[p.ID], bytes[v])
 		}
 	}
 }
@@ -212,6 +218,8 @@ func (in *incident) seen() (first, last int64) {
 const maxPeers = 10
 
 // largestPeers returns the other sides by flows, those of what was merged in too.
+// Of an upload those come first that got most bytes, and of who calls home those
+// outside: a host has more to do with its file server than with its master.
 func (in *incident) largestPeers() []string {
 	flows := map[string]uint64{}
 	for id, n := range in.peers {
@@ -229,7 +237,21 @@ func (in *incident) largestPeers() []string {
 	}
 	delete(flows, in.entity.ID)
 	ids := sortedKeys(flows)
-	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(flows[b], flows[a]) })
+	for id := range in.takers {
+		if _, known := flows[id]; !known && in.class == picket.ClassExfiltration {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		first := 0
+		switch in.class {
+		case picket.ClassExfiltration:
+			first = cmp.Compare(in.takers[b], in.takers[a])
+		case picket.ClassC2:
+			first = cmp.Compare(b2i(private(a)), b2i(private(b)))
+		}
+		return cmp.Or(first, cmp.Compare(flows[b], flows[a]), cmp.Compare(a, b))
+	})
 	return ids[:min(len(ids), maxPeers)]
 }
 

@@ -37,11 +37,12 @@ import (
 // score must be explained: its contributions name the values of its row.
 type Alert struct {
 	picket.Score
-	Peers []Peer             // the other sides of the window, largest first; ten are enough
-	Port  uint16             // service port of most flows; 0 if unknown; only names the type of a brute force
-	Facts []picket.Fact      // what it says in words beside its numbers
-	Key   string             // of the features object that the row came from; a newer revision's is greater
-	Usual map[string]float64 // medians of this very entity or its network, before Config.Usual; may be nil
+	Peers  []Peer             // the other sides of the window, those with most flows first; ten are enough
+	Takers []Peer             // the other sides outside that the entity sent most bytes to, likewise
+	Port   uint16             // service port of most flows; 0 if unknown; only names the type of a brute force
+	Facts  []picket.Fact      // what it says in words beside its numbers
+	Key    string             // of the features object that the row came from; a newer revision's is greater
+	Usual  map[string]float64 // medians of this very entity or its network, before Config.Usual; may be nil
 
 	Ruling *Ruling // what spoke where no booster did; nil for a score
 }
@@ -50,6 +51,7 @@ type Alert struct {
 type Peer struct {
 	ID    string
 	Flows uint64 // conversations of the window that are with it
+	Bytes uint64 // sent to it
 }
 
 // Config is all that changes what Triage says of the same alerts.

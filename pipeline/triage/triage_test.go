@@ -76,6 +76,11 @@ func (a *Alert) set(t testing.TB, key, value string) {
 		a.Elapsed = int64(number64(t, value))
 	case "port":
 		a.Port = uint16(number64(t, value))
+	case "takers":
+		for peer := range strings.SplitSeq(value, ",") {
+			id, n, _ := strings.Cut(peer, ":")
+			a.Takers = append(a.Takers, Peer{ID: id, Bytes: uint64(number64(t, n))})
+		}
 	case "peers":
 		if !strings.Contains(value, ":") {
 			a.move(t, key, value)
@@ -83,7 +88,7 @@ func (a *Alert) set(t testing.TB, key, value string) {
 		}
 		for peer := range strings.SplitSeq(value, ",") {
 			id, n, _ := strings.Cut(peer, ":")
-			a.Peers = append(a.Peers, Peer{strings.ReplaceAll(id, "-", ":"), uint64(number64(t, n))})
+			a.Peers = append(a.Peers, Peer{ID: strings.ReplaceAll(id, "-", ":"), Flows: uint64(number64(t, n))})
 		}
 	default:
 		if i := slices.Index(a.Classes, key); i > 0 {
@@ -148,6 +153,11 @@ func TestTriage(t *testing.T) {
 		})
 	}
 	f("nothing", ``, ``)
+	f("an upload names who got most of it first, a beacon who is outside", `
+10:00+3600 actor 10.0.0.9 exfiltration .97 peers=10.0.0.5:100,8.8.8.8:20,9.9.9.9:2 takers=9.9.9.9:5000,7.7.7.7:900,8.8.8.8:10
+10:00+3600 actor 10.0.0.7 c2 .97 peers=10.0.0.5:100,8.8.8.8:20 takers=9.9.9.9:5000`, `
+c2 actor 10.0.0.7 0.97/3600 10:00 to 11:00 n=1 [8.8.8.8 10.0.0.5]
+exfiltration actor 10.0.0.9 0.97/3600 10:00 to 11:00 n=1 [9.9.9.9 7.7.7.7 8.8.8.8 10.0.0.5]`)
 	f("below its threshold, a rest and a malformed one are left out", `
 		10:04+60 actor 10.0.0.9 scan .05
 		10:04+60 actor * scan .99
@@ -537,7 +547,7 @@ func genAlerts(t *rapid.T) []Alert {
 		a.Flows = uint64(rapid.IntRange(0, 50).Draw(t, "flows"))
 		a.Margin = float64(rapid.IntRange(0, 3).Draw(t, "margin"))
 		for _, id := range rapid.SliceOfNDistinct(rapid.SampledFrom(hosts), 0, 3, rapid.ID).Draw(t, "peers") {
-			a.Peers = append(a.Peers, Peer{id, uint64(rapid.IntRange(0, 30).Draw(t, "n"))})
+			a.Peers = append(a.Peers, Peer{ID: id, Flows: uint64(rapid.IntRange(0, 30).Draw(t, "n"))})
 		}
 		return a
 	})
