@@ -39,11 +39,6 @@ func (n Names) Endpoint() string             { return n.Prefix }
 func (n Names) ModelGroup() string           { return n.Prefix }
 func (n Names) Repository() string           { return n.Prefix }
 
-// arn of something in this account and region.
-func (n Names) arn(service, resource string) string {
-	return "arn:" + n.Partition + ":" + service + ":" + n.Region + ":" + n.Account + ":" + resource
-}
-
 // RoleARN is the role of that name, as the templates call it.
 func (n Names) RoleARN(name string) string {
 	return "arn:" + n.Partition + ":iam::" + n.Account + ":role/" + n.Prefix + "-" + name

@@ -22,7 +22,7 @@ func (a *app) labelCommand() *cobra.Command {
 class and type) for a while and leaves the windows out of training. What the same
 author says later of the same finding holds.`,
 		Args:    exactArgs(2, "the uid of a finding, or its beginning, and true, false or expected"),
-		Example: "  picket label --data picket-data fd3b false --reason \"our scanner\"",
+		Example: "  picket label --data picket-data fd3b expected --author ana --reason 'our own test'",
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := a.open(c.Context(), data)
 			if err != nil {

@@ -18,7 +18,7 @@ roles; ml has SageMaker's pipeline, its roles and the endpoint's alarms; storage
 the part of base that a new deployment makes first.`,
 		Args:      upToOneArg("base, ml or storage"),
 		ValidArgs: []string{"base", "ml", "storage"},
-		Example:   "  picket template base | less",
+		Example:   "  picket template base",
 		RunE: func(c *cobra.Command, args []string) error {
 			which := "base"
 			if len(args) > 0 {
