@@ -43,11 +43,16 @@ func TestCallsAreAll(t *testing.T) {
 	}
 }
 
-// everyVersion takes logs from raw/ of the data bucket, whose objects have versions.
+// everyVersion takes logs from raw/ of the data bucket, whose objects have versions;
+// one is replayed by an event that names none.
 func (w *world) everyVersion(t *testing.T) {
 	t.Helper()
 	w.s3.Add(dataBucket, "raw/poison.gz", []byte("\x1f\x8b\x08\x00 this is no gzip at all"))
 	w.upload("ssh-guessing.pcap")
+	replay := s3test.Event{Bucket: dataBucket, Key: "raw/ssh-guessing.pcap", ETag: "e", Sequencer: "replay", Time: noon, Size: 1}
+	if back := w.deliver(t.Context(), lambda.VerbIngest, []string{eventOf(replay)}); back != nil {
+		t.Fatal("the replay came back")
+	}
 	for day := range 2 {
 		w.s3.Add(dataBucket, fmt.Sprintf("raw/trail-%d.json", day), trail(noon.AddDate(0, 0, day-3)))
 	}
