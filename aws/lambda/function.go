@@ -16,7 +16,6 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -243,10 +242,4 @@ func account(ctx context.Context) (partition, region, id string) {
 		return "aws", "", ""
 	}
 	return arn[1], arn[3], arn[4]
-}
-
-// unique returns the values in order, each once.
-func unique(values []string) []string {
-	slices.Sort(values)
-	return slices.Compact(values)
 }

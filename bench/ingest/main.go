@@ -34,7 +34,6 @@ type bench struct {
 
 // line is one line of the table.
 type line struct {
-	name    string // of the row it belongs to
 	work    string
 	against string
 	ours    float64 // CPU seconds, or what unit says

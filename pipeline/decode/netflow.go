@@ -181,29 +181,6 @@ func (n *netflow) packet9() error {
 	}
 }
 
-// datagram reads a packet whose end is known.
-func (n *netflow) datagram(b []byte) error {
-	if len(b) < 2 {
-		return nil
-	}
-	switch binary.BigEndian.Uint16(b) {
-	case netflow5:
-		if len(b) >= netflow5Head {
-			return n.version5(b[:netflow5Head], b[netflow5Head:])
-		}
-	case netflow9:
-		if len(b) >= netflow9Head {
-			return n.sets(n.from9(b), b[netflow9Head:])
-		}
-	case netflowIP:
-		if len(b) >= ipfixHead {
-			return n.sets(n.fromIPFIX(b), b[ipfixHead:])
-		}
-	}
-	n.stats.Lines++
-	return n.drop(reasonExport, "", b)
-}
-
 // origin is what the header of a packet says of its records.
 type origin struct {
 	exporterKey
@@ -267,8 +244,7 @@ type values struct {
 	packets, bytes, flags           uint64
 	backPackets, backBytes, backTCP uint64 // of the other direction (RFC 5103)
 	rate, sampler                   uint64 // 0 where the record does not say
-	icmp                            uint64
-	egress                          bool // seen where it left the exporter
+	egress                          bool   // seen where it left the exporter
 	hasFlags, hasBack, hasUptime    bool
 	denied, event                   bool
 	upStart, upEnd                  uint64 // milliseconds since the exporter began

@@ -138,7 +138,6 @@ func (t *thrift) zigzag() int64 {
 
 // pageHeader is what is read of the header of a Parquet page.
 type pageHeader struct {
-	kind             int64 // 0 data, 2 dictionary, 3 data of version 2
 	unpacked, packed int64 // bytes
 	values           int64
 	levels           int64 // bytes of levels, which version 2 does not compress
@@ -146,21 +145,11 @@ type pageHeader struct {
 	size             int   // bytes of the header itself
 }
 
-// Kinds of pages.
-const (
-	pageData       = 0
-	pageIndex      = 1
-	pageDictionary = 2
-	pageData2      = 3
-)
-
 // readPageHeader reads the header that b begins with.
 func readPageHeader(b []byte) (h pageHeader, ok bool) {
 	t := thrift{b: b, items: 1000}
 	t.structure(0, func(id int, kind byte) bool {
 		switch {
-		case kind == thriftI32 && id == 1:
-			h.kind = t.zigzag()
 		case kind == thriftI32 && id == 2:
 			h.unpacked = t.zigzag()
 		case kind == thriftI32 && id == 3:
