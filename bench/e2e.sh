@@ -41,7 +41,7 @@ export PICKET_SAGEMAKER=$PWD/.peers/sagemaker/bin/python
 if [ -n "$missing" ]; then
 	echo "e2e: $missing is missing: gbdt is not compared with real XGBoost" >&2
 fi
-skip=${missing:+TestPeers|TestBuiltIn|TestShapes}
+skip=${missing:+TestPeers|TestBuiltIn|TestContainerShapes}
 [ -z "$noqemu" ] || skip=${skip:+$skip|}TestARM64
 # A child's peak memory counts its parent's: what measures it runs by itself.
 go test -tags e2e -run 'TestMemory$' -count=1 -v ./cmd/picket

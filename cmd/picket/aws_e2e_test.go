@@ -87,7 +87,7 @@ func TestAWS(t *testing.T) {
 	c.put("late/scan.log", scan(day.Add(61*time.Second)))
 	c.eventually("a dead letter", 2*time.Minute, func() (bool, error) { return c.queues()[deploy.Ingest].Dead == 1, nil })
 	c.revoke(account.Function(deploy.Ingest), "denied")
-	if out := c.must("deploy", "redrive"); !strings.Contains(out, account.Queue(deploy.Ingest)+": 1 given back") {
+	if out := c.must("redrive"); !strings.Contains(out, account.Queue(deploy.Ingest)+": 1 given back") {
 		t.Errorf("redrive said %q", out)
 	}
 	c.expect("the finding of a dead letter that was given back", files)
@@ -145,7 +145,7 @@ func (c *cloud) latency() {
 	slices.Sort(took)
 	var b strings.Builder
 	fmt.Fprintf(&b, "| put of a raw object to its finding | %d | %.2f s | %.2f s |\n", len(took), took[len(took)/2], took[len(took)*99/100])
-	share := shares(c.log.String()[before:])
+	share := latencyShares(c.log.String()[before:])
 	for _, verb := range deploy.Functions() {
 		if ms := share[verb]; len(ms) > 0 {
 			slices.Sort(ms)
@@ -215,8 +215,8 @@ of the close queue. On AWS other figures will stand here: nothing of this was me
 	}
 }
 
-// shares reads how long the functions took from what they logged, in milliseconds.
-func shares(log string) map[string][]float64 {
+// latencyShares reads how long the functions took from what they logged, in milliseconds.
+func latencyShares(log string) map[string][]float64 {
 	all := map[string][]float64{}
 	for line := range strings.Lines(log) {
 		var l struct {

@@ -19,6 +19,7 @@ func (a *app) commands() []*cobra.Command {
 		a.processingCommand(),
 		a.modelCommand(),
 		a.deployCommand(),
+		a.redriveCommand(),
 		a.simulateCommand(),
 		a.templateCommand(),
 		a.configCommand(),

@@ -107,7 +107,7 @@ are set with --set NAME=VALUE; "picket template" shows them all.`,
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&f.policy, "print-policy", false, "print the IAM policy that a deployment needs, and do nothing")
 	c.Flags().StringVarP(&f.output, "output", "o", "table", "table or json")
-	c.AddCommand(a.deployStatusCommand(&f.where), a.deployLogsCommand(&f.where), a.deployRedriveCommand(&f.where), a.deployDestroyCommand(&f.where))
+	c.AddCommand(a.deployStatusCommand(&f.where), a.deployLogsCommand(&f.where), a.deployDestroyCommand(&f.where))
 	for _, sub := range c.Commands() {
 		sub.SetUsageTemplate(usageTemplate)
 	}

@@ -66,7 +66,7 @@ func writeStatus(w io.Writer, s *deploy.Status) error {
 		fmt.Fprintf(w, "unknown: %s\n", oneLine(u))
 	}
 	if slices.ContainsFunc(s.Queues, func(q deploy.QueueStatus) bool { return q.Dead > 0 }) {
-		fmt.Fprintln(w, "dead letters: see why with \"picket deploy logs\", then \"picket deploy redrive\"")
+		fmt.Fprintln(w, "dead letters: see why with \"picket deploy logs\", then \"picket redrive\"")
 	}
 	return nil
 }
@@ -118,12 +118,13 @@ in the order of time; -f goes on until it is stopped.`,
 	return c
 }
 
-func (a *app) deployRedriveCommand(w *where) *cobra.Command {
-	return &cobra.Command{
+func (a *app) redriveCommand() *cobra.Command {
+	w := new(where)
+	c := &cobra.Command{
 		Use: "redrive [FUNCTION...]", Short: "Give dead letters back to their queues",
 		Long: `What a function could not do five times lies in a dead-letter queue. Once the
 reason is mended, redrive gives it back; nothing is found twice.`,
-		Args: cobra.ArbitraryArgs, Example: "  picket deploy redrive ingest",
+		Args: cobra.ArbitraryArgs, Example: "  picket redrive ingest",
 		RunE: func(c *cobra.Command, args []string) error {
 			verbs, err := verbsOf(args, deploy.Queues())
 			if err != nil {
@@ -140,6 +141,8 @@ reason is mended, redrive gives it back; nothing is found twice.`,
 			return tried(err)
 		},
 	}
+	w.flags(c)
+	return c
 }
 
 func (a *app) deployDestroyCommand(w *where) *cobra.Command {

@@ -35,9 +35,9 @@ func sageMaker(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// TestShapes holds the arguments of every step against SageMaker's API shapes, with
+// TestContainerShapes holds the arguments of every step against SageMaker's API shapes, with
 // everything on and with little.
-func TestShapes(t *testing.T) {
+func TestContainerShapes(t *testing.T) {
 	base := []string{"pipeline", "export", "--account", "111122223333", "--region", "eu-central-1"}
 	full := append(base, "--kms-key", "arn:aws:kms:eu-central-1:111122223333:key/1", "--subnet", "subnet-1", "--security-group", "sg-1", "--param", "eta=0.2")
 	for _, args := range [][]string{base, full, append(full, "--training-image", "picket", "--on-demand")} {
