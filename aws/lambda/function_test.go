@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,13 +97,13 @@ func (w *world) kill(verb string, bodies []string, after int) []string {
 	defer cancel()
 	var left atomic.Int64
 	left.Store(int64(after))
-	w.s3.Fault = func(*http.Request) (int, string, bool) {
+	count := func() {
 		if left.Add(-1) < 0 {
 			cancel()
 		}
-		return 0, "", false
 	}
-	defer func() { w.s3.Fault = nil }()
+	w.request.Store(&count)
+	defer w.request.Store(nil)
 	return w.deliver(ctx, verb, bodies)
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ func clock() time.Time { return noon }
 // world is an account on this machine: S3, EventBridge, Security Hub and an
 // endpoint at the edge of the network, queues between them, and the functions.
 type world struct {
+	request   atomic.Pointer[func()] // called for each request to S3, if there is one
 	t         *testing.T
 	s3        *s3test.Server
 	log       bytes.Buffer
@@ -66,6 +68,12 @@ func newWorld(t *testing.T, change func(*lambda.Settings)) *world {
 	w := &world{t: t, s3: s3test.New(dataBucket, "logs"), functions: map[string]*lambda.Function{}, calls: map[string]*record.Calls{}, queues: map[string][]string{}}
 	w.s3.Now = clock
 	w.s3.Put = w.put
+	w.s3.Fault = func(*http.Request) (int, string, bool) {
+		if f := w.request.Load(); f != nil {
+			(*f)()
+		}
+		return 0, "", false
+	}
 	w.pkg = defaultPackage(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
