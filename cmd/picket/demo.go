@@ -28,7 +28,7 @@ func (a *app) demoCommand() *cobra.Command {
 	var asJSON bool
 	var keep string
 	c := &cobra.Command{
-		Use: "demo", Short: "The main job, from raw logs to explained findings, in a minute",
+		Use: "demo", Short: "The main job, from raw logs to explained findings",
 		Long: `Starts from an empty folder: drops raw logs of several formats into it (simulated
 attacks mixed into benign traffic), trains a model on them, evaluates it on hours
 that it has not seen, gates, registers and deploys it to a local endpoint; then
