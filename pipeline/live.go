@@ -96,14 +96,20 @@ func (l *Live) Take(ctx context.Context, raw Raw) error {
 // retryTurn is how long after a turn that failed the next one is tried.
 const retryTurn = 10 * time.Second
 
+// startOver is how long after a start the day-wide windows are closed at every turn:
+// looking through raw/ again marks those of objects that have several versions,
+// which the first turn may be too early for.
+const startOver = 10 * time.Second
+
 // Run works until ctx ends.
 func (l *Live) Run(ctx context.Context) error {
 	now := l.Pipeline.deps.Now
-	hour := now().Truncate(time.Hour).Add(time.Hour)
+	began := now()
+	hour := began.Truncate(time.Hour).Add(time.Hour)
 	for days := true; ctx.Err() == nil; { // days: what an earlier process left due, too
 		wait := retryTurn // what was due still is, if the turn fails
 		if err := l.Turn(ctx, days); err == nil {
-			wait, days = hour.Sub(now()), false
+			wait, days = hour.Sub(now()), now().Sub(began) < startOver
 		} else if ctx.Err() == nil {
 			l.Pipeline.deps.Metrics.Error("close")
 			l.Pipeline.deps.Log.Error("close failed", "stage", "extract", "error", err)

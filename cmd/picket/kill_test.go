@@ -137,32 +137,32 @@ func stopUp(t *testing.T, c *exec.Cmd, stderr *bytes.Buffer) {
 	}
 }
 
-// settled runs "picket up" until nothing is due, the day-wide windows neither,
-// which are closed over at its start.
+// settled runs "picket up" until nothing has been due for two seconds, the day-wide
+// windows neither, which are closed over at its start.
 func settled(t *testing.T, folder string, objects int) {
 	t.Helper()
 	for _, marks := range []string{"*T*", "*"} { // days are closed at the second start
 		c, stderr := startUp(t, folder)
 		deadline := time.Now().Add(2 * time.Minute)
-		for quiet := 0; quiet < 10; time.Sleep(50 * time.Millisecond) {
-			if quiet++; due(t, folder, marks) > 0 || read(t, folder) < objects {
+		for quiet := 0; quiet < 40; time.Sleep(50 * time.Millisecond) {
+			if quiet++; len(due(t, folder, marks)) > 0 || read(t, folder) < objects {
 				quiet = 0
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("not quiet: %d marks, %d of %d objects read\n%s", due(t, folder, marks), read(t, folder), objects, stderr)
+				t.Fatalf("not quiet: %q due, %d of %d objects read\n%s", due(t, folder, marks), read(t, folder), objects, stderr)
 			}
 		}
 		stopUp(t, c, stderr)
 	}
 }
 
-// due counts the marks of slots whose time is like the pattern.
-func due(t *testing.T, folder, times string) int {
+// due lists the marks of slots whose time is like the pattern.
+func due(t *testing.T, folder, times string) []string {
 	found, err := filepath.Glob(filepath.Join(folder, "due", times, "*", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(found)
+	return found
 }
 
 // read counts the objects that were read whole.
