@@ -29,6 +29,7 @@ def held_out(key):
 
 
 def write(out, name, train, test):
+    os.makedirs(out, exist_ok=True)
     for part, rows in (("train", train), ("test", test)):
         with open(os.path.join(out, f"{name}-{part}.csv"), "w", newline="") as f:
             csv.writer(f).writerows(rows)
