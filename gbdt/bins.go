@@ -142,17 +142,21 @@ func bin(cuts *[256]uint32, x float32) uint8 {
 // row writes to out a value of each bin of row i.
 func (b *binned) row(i int, out []float32) []float32 {
 	for f := range out {
-		k := b.columns[f][i]
-		switch {
-		case k == missingBin && b.missing[f]:
-			out[f] = nan32
-		case k == 0 && b.categorical[f]:
-			out[f] = 0
-		case k == 0:
-			out[f] = float32(math.Inf(-1))
-		default:
-			out[f] = b.cuts[f][k-1]
-		}
+		out[f] = b.value(f, i)
 	}
 	return out
+}
+
+// value returns a value of the bin of row i in a column.
+func (b *binned) value(f, i int) float32 {
+	k := b.columns[f][i]
+	switch {
+	case k == missingBin && b.missing[f]:
+		return nan32
+	case k == 0 && b.categorical[f]:
+		return 0
+	case k == 0:
+		return float32(math.Inf(-1))
+	}
+	return b.cuts[f][k-1]
 }

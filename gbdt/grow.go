@@ -361,9 +361,8 @@ func (g *grower) update(margins []float32) {
 	parallel(len(g.segments), g.threads, func(_, i int) {
 		s := &g.segments[i]
 		if len(s.entries) < cap(s.entries) { // rows that were not sampled
-			buf := make([]float32, g.b.cols)
 			for row, hi := g.span(i); row < hi; row++ {
-				margins[row*k+t.class] += t.nodes[t.find(g.b.row(row, buf))].value
+				margins[row*k+t.class] += t.nodes[t.findBinned(g.b, row)].value
 			}
 			return
 		}
