@@ -3,6 +3,7 @@ package gbdt
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 )
 
@@ -30,7 +31,12 @@ func newBinned(rows int, columns []column, maxBin int) *binned {
 		b.missing = append(b.missing, c.present < rows)
 		b.categorical = append(b.categorical, c.categorical)
 		b.cuts = append(b.cuts, c.cuts(rows, maxBin, uint64(i), spare))
-		c.sample = nil // its memory is wanted for bins
+		c.sample = nil
+	}
+	if rows > keptRows {
+		runtime.GC() // a fraction of a millisecond, and the bins get the samples' memory
+	}
+	for range columns {
 		b.columns = append(b.columns, make([]uint8, rows))
 	}
 	b.blocks = newBlocks(rows, columns)

@@ -115,15 +115,14 @@ const batchRows = 1 << 10
 
 // batches calls f with the gradients of segment k, a batch at a time, and their
 // first row.
-func (g *grower) batches(k int, f func(row int, gradients []gradient)) {
+func (g *grower) batches(worker, k int, f func(row int, gradients []gradient)) {
 	lo, hi := g.span(k)
 	if g.kept != nil {
 		f(lo, g.kept[lo:hi])
 		return
 	}
-	var buf [batchRows]gradient
 	for ; lo < hi; lo += batchRows {
-		batch := buf[:min(batchRows, hi-lo)]
+		batch := g.gradients[worker][:min(batchRows, hi-lo)]
 		g.grad.fill(lo, batch)
 		f(lo, batch)
 	}
@@ -139,11 +138,11 @@ func (g *grower) setScale() {
 	const sign = 1 << 31
 	type bits struct{ g, h uint32 } // floats from 0 on are ordered as their bits are
 	top := make([]bits, len(g.segments))
-	parallel(len(g.segments), g.threads, func(_, k int) {
+	parallel(len(g.segments), g.threads, func(worker, k int) {
 		if lo, hi := g.span(k); g.kept != nil {
 			g.grad.fill(lo, g.kept[lo:hi])
 		}
-		g.batches(k, func(_ int, gradients []gradient) {
+		g.batches(worker, k, func(_ int, gradients []gradient) {
 			t := top[k]
 			for _, x := range gradients {
 				t.g, t.h = max(t.g, math.Float32bits(x.g)&^sign), max(t.h, math.Float32bits(x.h)&^sign)
@@ -175,11 +174,11 @@ func (g *grower) load(key uint64) *leaf {
 	if g.p.Subsample < 1 {
 		keep = uint64(float64(g.p.Subsample*(1<<63))) << 1
 	}
-	parallel(len(g.segments), g.threads, func(_, k int) {
+	parallel(len(g.segments), g.threads, func(worker, k int) {
 		s := &g.segments[k]
 		entries, total := s.entries[:cap(s.entries)], cell{}
 		n := 0
-		g.batches(k, func(row int, gradients []gradient) {
+		g.batches(worker, k, func(row int, gradients []gradient) {
 			for i, x := range gradients {
 				random := mix(key ^ uint64(row+i))
 				if random > keep {
