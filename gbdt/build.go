@@ -53,7 +53,7 @@ func (g *grower) search(l *leaf, bl *block, mask []bool) split {
 	s := newScanner(&g.values, g.p, g.b, l.total, g.scale, l.limits)
 	for k, f := range bl.columns {
 		if mask == nil || mask[f] {
-			s.column(f, (*[256]cell)(l.hist.column(bl, k)), bl.start != nil)
+			s.column(f, (*[256]cell)(l.hist.column(bl, k)), l.hist.filledOf(bl, k))
 		}
 	}
 	return s.best
@@ -80,15 +80,22 @@ func (g *grower) sum(leaves []*leaf) {
 	}
 	parallel(len(jobs), g.threads, func(worker, i int) {
 		j := &jobs[i]
-		if g.exact != nil {
-			g.sumExact(j.leaf, j.block, g.segments[j.lo:j.hi])
-		} else if j.block.start != nil {
-			sumTile(g.sparseTiles[worker], g.b, j.leaf, j.block, g.segments[j.lo:j.hi])
-		} else {
-			sumTile(g.tiles[worker], g.b, j.leaf, j.block, g.segments[j.lo:j.hi])
+		switch segments := g.segments[j.lo:j.hi]; {
+		case g.exact != nil:
+			g.sumExact(j.leaf, j.block, segments)
+		case j.block.start == nil:
+			sumTile(g.tiles[worker], g.b, j.leaf, j.block, segments)
+		case j.leaf.rows < len(j.block.columns)*fewShare:
+			sumFew(j.leaf, j.block, segments)
+		default:
+			sumTile(g.sparseTiles[worker], g.b, j.leaf, j.block, segments)
 		}
 	})
 }
+
+// fewShare is for how many rows a column of a sparse block the sums are added up
+// without a tile: to drain its 256 cells takes as long.
+const fewShare = 32
 
 // sumTile sums the entries of a leaf in a tile, which it leaves empty.
 func sumTile[T interface {
@@ -110,8 +117,17 @@ func sumTile[T interface {
 	t.drain(b, bl, l.hist)
 }
 
-func (g *grower) sumExact(l *leaf, bl *block, segments []segment) {
+// sumFew sums the entries of a leaf in a sparse block without a tile.
+func sumFew(l *leaf, bl *block, segments []segment) {
 	l.hist.mu.Lock() // spans of one leaf and block may meet here
+	defer l.hist.mu.Unlock()
+	for i := range segments {
+		l.hist.addFew(bl, segments[i].of(l.id))
+	}
+}
+
+func (g *grower) sumExact(l *leaf, bl *block, segments []segment) {
+	l.hist.mu.Lock()
 	defer l.hist.mu.Unlock()
 	for i := range segments {
 		l.hist.addExact(bl, segments[i].of(l.id), g.exact)
@@ -120,21 +136,32 @@ func (g *grower) sumExact(l *leaf, bl *block, segments []segment) {
 
 // subtract takes the cells of small from those of big.
 func subtract(big, small *histogram, bl *block) {
-	lo, hi := bl.first*256, (bl.first+len(bl.columns))*256
-	from, to := small.cells[lo:hi], big.cells[lo:hi]
-	for i := range to {
-		to[i].g -= from[i].g
-		to[i].h -= from[i].h
+	for k := range bl.columns {
+		from, to := small.column(bl, k), big.column(bl, k)
+		if bl.start == nil {
+			for i := range to {
+				to[i] = to[i].less(from[i])
+			}
+			continue
+		}
+		var room [256]uint8
+		for _, i := range small.filled[bl.first+k].list(missingBin, &room) {
+			to[i] = to[i].less(from[i])
+		}
+		to[missingBin] = to[missingBin].less(from[missingBin])
 	}
 }
 
 // newHistogram returns an empty histogram.
 func (g *grower) newHistogram() *histogram {
-	if n := len(g.free); n > 0 {
-		h := g.free[n-1]
-		g.free = g.free[:n-1]
-		clear(h.cells)
-		return h
+	n := len(g.free)
+	if n == 0 {
+		return &histogram{cells: make([]cell, g.b.cols*256), filled: make([]binSet, g.b.cols)}
 	}
-	return &histogram{cells: make([]cell, g.b.cols*256)}
+	h := g.free[n-1]
+	g.free = g.free[:n-1]
+	for i := range g.b.blocks {
+		h.clear(&g.b.blocks[i])
+	}
+	return h
 }

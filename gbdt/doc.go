@@ -38,7 +38,8 @@
 // take many rows and a number of goroutines. A Model does not change after it is
 // made: any number of goroutines may share it.
 //
-// Except for an instruction on amd64 that fetches memory ahead and changes no
-// result, all of this is Go; scoring many rows reads two arrays without checks of
+// All of this is Go but for two pieces of assembly on amd64, which change no result:
+// an instruction that fetches memory ahead, and exp of two numbers at a time, by the
+// same operations as for one. Scoring many rows reads two arrays without checks of
 // bounds, which the model's own checks make superfluous.
 package gbdt

@@ -165,6 +165,7 @@ func (g *grower) setScale() {
 	if all.h > 0 {
 		g.scale.h = rangeH / float64(math.Float32frombits(all.h))
 	}
+	g.values.setScale(g.scale)
 }
 
 // load puts the sampled rows with their gradients in the root.
@@ -179,6 +180,11 @@ func (g *grower) load(key uint64) *leaf {
 		entries, total := s.entries[:cap(s.entries)], cell{}
 		n := 0
 		g.batches(worker, k, func(row int, gradients []gradient) {
+			if keep == math.MaxUint64 && g.exact == nil {
+				total = total.plus(g.scale.roundAll(entries[n:][:len(gradients)], row, gradients, key))
+				n += len(gradients)
+				return
+			}
 			for i, x := range gradients {
 				random := mix(key ^ uint64(row+i))
 				if random > keep {
@@ -210,10 +216,22 @@ func (g *grower) load(key uint64) *leaf {
 
 // round returns x in integers, rounded up or down by the low bits of random.
 func (s scale) round(x gradient, random uint64) cell {
-	const unit = 1.0 / (1 << 16)
-	a, b := float64(float64(x.g)*s.g), float64(float64(x.h)*s.h)
-	g := int64(a+float64(float64(random&0xffff)*unit)+65536) - 65536
-	return cell{g, int64(b + float64(float64(random>>16&0xffff)*unit))}
+	const one = 0x3ff << 52 // as a float64; below it are the bits of its fraction
+	up := math.Float64frombits(one|random&0xffff<<36) - 1
+	upH := math.Float64frombits(one|random>>16&0xffff<<36) - 1
+	g := int64(float64(float64(x.g)*s.g)+up+65536) - 65536
+	return cell{g, int64(float64(float64(x.h)*s.h) + upH)}
+}
+
+// roundAll makes entries of the gradients of the rows from row on and returns their sum.
+func (s scale) roundAll(entries []entry, row int, gradients []gradient, key uint64) (total cell) {
+	entries = entries[:len(gradients)]
+	for i, x := range gradients {
+		v := s.round(x, mix(key^uint64(row+i)))
+		entries[i] = newEntry(row+i, int32(v.g), int32(v.h))
+		total = total.plus(v)
+	}
+	return total
 }
 
 // exact returns x in integers of 32 bits.

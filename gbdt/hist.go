@@ -1,6 +1,7 @@
 package gbdt
 
 import (
+	"math/bits"
 	"sync"
 	"unsafe"
 )
@@ -33,10 +34,32 @@ type cell struct{ g, h int64 }
 func (c cell) plus(d cell) cell { return cell{c.g + d.g, c.h + d.h} }
 func (c cell) less(d cell) cell { return cell{c.g - d.g, c.h - d.h} }
 
-// histogram has the 256 cells of each column.
+// histogram has the 256 cells of each column. Of columns in sparse blocks it knows
+// which of them to look at: most nodes fill few.
 type histogram struct {
-	mu    sync.Mutex
-	cells []cell
+	mu     sync.Mutex
+	cells  []cell
+	filled []binSet // by column; of sparse blocks: the bins that may not be empty
+}
+
+// binSet is a set of bins.
+type binSet [4]uint64
+
+func (s *binSet) add(bin uint8) { s[bin>>6] |= 1 << (bin & 63) }
+
+// list writes the bins of the set below n to room, ascending, and returns them.
+func (s *binSet) list(n int, room *[256]uint8) []uint8 {
+	k := 0
+	for w, word := range s {
+		for ; word != 0; word &= word - 1 {
+			room[k&255] = uint8(w<<6 + bits.TrailingZeros64(word))
+			k++
+		}
+	}
+	for k > 0 && int(room[k-1]) >= n {
+		k--
+	}
+	return room[:k]
 }
 
 // addWide adds entries to the tile by the bins of their rows.
@@ -138,9 +161,31 @@ func (t *sparseTile) drain(b *binned, bl *block, h *histogram) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for k, f := range bl.columns {
-		drain(t[k*256:][:b.bins(f)], h.column(bl, k))
+		from, filled := t[k*256:][:b.bins(f)], &h.filled[bl.first+k]
+		for i, packed := range from {
+			filled[i>>6&3] |= uint64(bit(packed != 0)) << (i & 63)
+		}
+		drain(from, h.column(bl, k))
 	}
 	clear(t[noCell:])
+}
+
+// addFew adds entries to h by the cells that a sparse block has for their rows,
+// without a tile: where there are few, draining one would be most of the work.
+func (h *histogram) addFew(bl *block, entries []entry) {
+	cells, filled := h.cells[bl.first*256:], h.filled[bl.first:]
+	for _, e := range entries {
+		v := e.packed()
+		for _, q := range bl.list(e.row()) {
+			for _, i := range q {
+				if i >= noCell {
+					break
+				}
+				cells[i].add(v)
+				filled[i>>8].add(uint8(i))
+			}
+		}
+	}
 }
 
 // drain moves sums into cells.
@@ -155,13 +200,39 @@ func drain(from []int64, to []cell) {
 // column returns the cells of the block's k-th column.
 func (h *histogram) column(bl *block, k int) []cell { return h.cells[(bl.first+k)*256:][:256] }
 
+// filledOf returns which bins of the block's k-th column to look at; nil is all.
+func (h *histogram) filledOf(bl *block, k int) *binSet {
+	if bl.start == nil {
+		return nil
+	}
+	return &h.filled[bl.first+k]
+}
+
+// clear empties the cells of a block.
+func (h *histogram) clear(bl *block) {
+	if bl.start == nil {
+		clear(h.cells[bl.first*256 : (bl.first+len(bl.columns))*256])
+		return
+	}
+	var room [256]uint8
+	for k := range bl.columns {
+		cells, filled := h.column(bl, k), h.filledOf(bl, k)
+		for _, i := range filled.list(missingBin, &room) {
+			cells[i] = cell{}
+		}
+		cells[missingBin] = cell{}
+		*filled = binSet{}
+	}
+}
+
 // addMissing gives the missing values of a sparse block what the others leave of
 // the total.
 func (h *histogram) addMissing(b *binned, bl *block, total cell) {
 	for k, f := range bl.columns {
+		var room [256]uint8
 		left, cells := total, h.column(bl, k)
-		for _, c := range cells[:b.bins(f)] {
-			left = left.less(c)
+		for _, i := range h.filled[bl.first+k].list(b.bins(f), &room) {
+			left = left.less(cells[i])
 		}
 		cells[missingBin] = left
 	}
@@ -186,6 +257,7 @@ func (h *histogram) addExact(bl *block, entries []entry, gradients []wideGradien
 					if i < noCell {
 						cells[i].g += int64(v.g)
 						cells[i].h += int64(v.h)
+						h.filled[bl.first+int(i>>8)].add(uint8(i))
 					}
 				}
 			}

@@ -63,18 +63,48 @@ func logit(p float32) float32 {
 	return -float32(logOf(float64(1/p - 1)))
 }
 
-// softmax turns margins into probabilities in place.
-func softmax(m []float32) {
-	top := m[0]
-	for _, x := range m[1:] {
-		top = max(top, x)
+// expEach replaces each element of x by exp of it.
+func expEach(x []float32) {
+	for len(x) > 0 {
+		x = x[exp4(x):]
+		few := x[:min(4, len(x))]
+		for i := range few {
+			few[i] = exp(few[i])
+		}
+		x = x[len(few):]
 	}
-	var sum float64
-	for i, x := range m {
-		m[i] = exp(x - top)
-		sum += float64(m[i])
-	}
+}
+
+// sigmoids replaces each element of m by sigmoid of it.
+func sigmoids(m []float32) {
 	for i := range m {
-		m[i] /= float32(sum)
+		m[i] = -m[i]
+	}
+	expEach(m)
+	for i := range m {
+		m[i] = 1 / (1 + m[i])
+	}
+}
+
+// softmax turns the margins of rows of k classes into probabilities, in place.
+func softmax(m []float32, k int) {
+	for row := m; len(row) > 0; row = row[k:] {
+		top := row[0]
+		for _, x := range row[1:k] {
+			top = max(top, x)
+		}
+		for i := range row[:k] {
+			row[i] -= top
+		}
+	}
+	expEach(m)
+	for row := m; len(row) > 0; row = row[k:] {
+		var sum float64
+		for _, x := range row[:k] {
+			sum += float64(x)
+		}
+		for i := range row[:k] {
+			row[i] /= float32(sum)
+		}
 	}
 }

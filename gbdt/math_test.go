@@ -3,6 +3,7 @@ package gbdt
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -25,6 +26,25 @@ func TestExpLog(t *testing.T) {
 	}
 	if exp(200) != float32(math.Inf(1)) || exp(-200) != 0 || exp(0) != 1 {
 		t.Error("exp beyond its range")
+	}
+}
+
+// TestExpFourAtATime compares expEach, to the bit, with exp, in and beyond its range.
+func TestExpFourAtATime(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	x := make([]float32, 100_003)
+	for i := range x {
+		x[i] = float32(r.Float64()*194 - 105)
+		if r.IntN(50) == 0 {
+			x[i] = []float32{88.8, math.Nextafter32(88.8, 100), -104, -104.1, 0, -1e-40, 1e30, nan32, float32(math.Inf(1)), float32(math.Inf(-1))}[r.IntN(10)]
+		}
+	}
+	got := slices.Clone(x)
+	expEach(got)
+	for i := range x {
+		if want := exp(x[i]); math.Float32bits(got[i]) != math.Float32bits(want) {
+			t.Fatalf("exp(%v) is %v, among four %v", x[i], want, got[i])
+		}
 	}
 }
 

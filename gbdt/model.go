@@ -36,34 +36,24 @@ type link struct {
 
 func identity(x float32) float32 { return x }
 
-func invertSigmoid(m []float32) {
-	for i, x := range m {
-		m[i] = sigmoid(x)
-	}
-}
-
-func invertExp(m []float32) {
-	for i, x := range m {
-		m[i] = exp(x)
-	}
-}
+func oneSoftmax(m []float32) { softmax(m, len(m)) }
 
 func logMargin(x float32) float32 { return float32(logOf(float64(x))) }
 
 // links are the objectives of the models that can be read.
 var links = []link{
-	{BinaryLogistic, logit, invertSigmoid, false},
-	{MultiSoftprob, identity, softmax, true},
+	{BinaryLogistic, logit, sigmoids, false},
+	{MultiSoftprob, identity, oneSoftmax, true},
 	{SquaredError, identity, func([]float32) {}, false},
-	{"multi:softmax", identity, softmax, true},
+	{"multi:softmax", identity, oneSoftmax, true},
 	{"binary:logitraw", logit, func([]float32) {}, false},
-	{"reg:logistic", logit, invertSigmoid, false},
+	{"reg:logistic", logit, sigmoids, false},
 	{"reg:squaredlogerror", identity, func([]float32) {}, false},
 	{"reg:absoluteerror", identity, func([]float32) {}, false},
 	{"reg:pseudohubererror", identity, func([]float32) {}, false},
-	{"count:poisson", logMargin, invertExp, false},
-	{"reg:gamma", logMargin, invertExp, false},
-	{"reg:tweedie", logMargin, invertExp, false},
+	{"count:poisson", logMargin, expEach, false},
+	{"reg:gamma", logMargin, expEach, false},
+	{"reg:tweedie", logMargin, expEach, false},
 }
 
 func linkByName(name string) (*link, error) {

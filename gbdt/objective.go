@@ -136,18 +136,16 @@ func classPriors(sums []float64, total float64) []float32 {
 func (p *Params) predict(margins, out []float32, lo, hi int) {
 	k := p.classes()
 	margins, out = margins[lo*k:hi*k], out[lo*k:hi*k]
-	switch p.Objective {
-	case BinaryLogistic:
-		for i, m := range margins {
-			out[i] = sigmoid(m)
+	batch := max(1, 1024/k) * k // stays in the first-level cache
+	for ; len(out) > 0; margins, out = margins[batch:], out[batch:] {
+		batch = min(batch, len(out))
+		copy(out[:batch], margins)
+		switch p.Objective {
+		case BinaryLogistic:
+			sigmoids(out[:batch])
+		case MultiSoftprob:
+			softmax(out[:batch], k)
 		}
-	case MultiSoftprob:
-		copy(out, margins)
-		for i := 0; i < len(out); i += k {
-			softmax(out[i : i+k])
-		}
-	default:
-		copy(out, margins)
 	}
 }
 
