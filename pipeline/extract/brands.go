@@ -161,30 +161,17 @@ func readable(label string) string {
 // skeleton returns what a text looks like in plain letters: accents taken off
 // (NFD), look-alikes replaced by UTS #39, and by what typists use besides: digits
 // for letters, rn for m, vv for w. Of a number nothing is replaced.
-func skeleton(text string) string {
+func skeleton(text string) string { return string(appendSkeleton(nil, text)) }
+
+// appendSkeleton appends the skeleton of a text.
+func appendSkeleton(out []byte, text string) []byte {
 	if !isASCII(text) {
 		text = unaccented(text)
 	}
-	if strings.Trim(text, "0123456789") == "" {
-		return text
+	if isNumber(text) {
+		return append(out, text...)
 	}
-	for i := range len(text) {
-		if lookalike[text[i]] != 0 {
-			return typed(text, i)
-		}
-	}
-	return text
-}
-
-// lookalike says of some digits which letter they stand for, and of letters that
-// may be half of one that they are.
-var lookalike = [256]byte{'0': 'o', '1': 'l', '3': 'e', '4': 'a', '5': 's', '7': 't', 'r': 'r', 'v': 'v'}
-
-// typed replaces, from a place on, digits by letters, rn by m, vv by w.
-func typed(text string, from int) string {
-	out := make([]byte, from, len(text))
-	copy(out, text)
-	for i := from; i < len(text); i++ {
+	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
 		case c == 'r' && i+1 < len(text) && text[i+1] == 'n':
@@ -193,13 +180,35 @@ func typed(text string, from int) string {
 		case c == 'v' && i+1 < len(text) && text[i+1] == 'v':
 			c = 'w'
 			i++
-		case lookalike[c] != 0:
+		default:
 			c = lookalike[c]
 		}
 		out = append(out, c)
 	}
-	return string(out)
+	return out
 }
+
+// isNumber reports whether there are only digits in a text, or nothing.
+func isNumber(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// lookalike says of each character what it looks like: of some digits the letter that
+// they stand for.
+var lookalike = func() (of [256]byte) {
+	for c := range of {
+		of[c] = byte(c)
+	}
+	for digit, c := range map[byte]byte{'0': 'o', '1': 'l', '3': 'e', '4': 'a', '5': 's', '7': 't'} {
+		of[digit] = c
+	}
+	return of
+}()
 
 func unaccented(text string) string {
 	var out strings.Builder
@@ -219,27 +228,58 @@ func unaccented(text string) string {
 const (
 	minFuzzy   = 5 // one letter may differ
 	minFuzzier = 9 // two may
+	maxFuzzy   = 40
 )
 
 // nearest returns the brand that a plain word is next to, and the distance: one or
 // two letters changed, left out, put in or swapped (Damerau 1964). Not ok where
 // there is none.
-func (b *Brands) nearest(plain string) (at, distance int, ok bool) {
-	if len(plain) < minFuzzy-1 || len(plain) > 40 {
+func (b *Brands) nearest(plain []byte) (at, distance int, ok bool) {
+	if len(plain) < minFuzzy-1 || len(plain) > maxFuzzy {
 		return 0, 0, false
 	}
-	best := 3
-	b.search().near(plain, func(i int) {
-		w := b.list[i].plain
-		allowed := 1
-		if len(w) >= minFuzzier {
-			allowed = 2
-		}
-		if d := editDistance(plain, w); d <= allowed && (d < best || d == best && i < at) {
-			at, best = i, d
+	best, last := 3, -1
+	b.search().near(plain, func(candidates []int32) {
+		for _, c := range candidates {
+			i := int(c)
+			if i == last { // most come more than once
+				continue
+			}
+			last = i
+			w := b.list[i].plain
+			allowed := 1
+			if len(w) >= minFuzzier {
+				allowed = 2
+			}
+			if d := editsWithin(string(plain), w, allowed); d <= allowed && (d < best || d == best && i < at) {
+				at, best = i, d
+			}
 		}
 	})
 	return at, best, best < 3
+}
+
+// editsWithin is editDistance of two words where that is at most so much, else more.
+func editsWithin(a, b string, most int) int {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if d := len(a) - len(b); d > most || -d > most {
+		return most + 1
+	}
+	if len(a) == 0 || len(b) == 0 {
+		return max(len(a), len(b))
+	}
+	if most == 1 { // one letter for another, or two swapped
+		if len(a) == 1 && len(b) == 1 || len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0] {
+			return 1
+		}
+		return 2
+	}
+	return editDistance(a, b)
 }
 
 // editDistance is the restricted Damerau-Levenshtein distance of two words.

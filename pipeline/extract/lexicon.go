@@ -70,38 +70,58 @@ func runs(space byte, text string, shortest int) []uint32 {
 	return list
 }
 
-// runOdds is logOdds of the runs of a text, which it does not write down.
+// runOdds is what the runs of a text say, which it does not write down.
 func (l *Lexicon) runOdds(space byte, text string, shortest int) float64 {
 	if text == "" {
-		return l.logOdds([]uint32{gram(space, "")})
+		return l.oddsOf(int64(l.weights[gram(space, "")]), 1)
 	}
-	var sum int64
-	n := 0
-	begun := (uint32(2166136261) ^ uint32(space)) * 16777619
-	at := func(i int) byte { // in the text between ^ and $
-		switch {
-		case i == 0:
-			return '^'
-		case i == len(text)+1:
-			return '$'
+	const prime, longest = 16777619, 5
+	var room [maxName + 2 + longest]byte
+	marked := append(append(append(room[:0], '^'), text...), '$')
+	begun := (uint32(2166136261) ^ uint32(space)) * prime
+	sum, n := l.wordOdds(space-'a'+'A', text)
+	for size := shortest; size <= min(longest, len(marked)); size++ {
+		n += len(marked) - size + 1
+	}
+	for ; len(marked) >= longest; marked = marked[1:] {
+		two := ((begun^uint32(marked[0]))*prime ^ uint32(marked[1])) * prime
+		three := (two ^ uint32(marked[2])) * prime
+		four := (three ^ uint32(marked[3])) * prime
+		five := (four ^ uint32(marked[4])) * prime
+		sum += int64(l.weights[fold(three)]) + int64(l.weights[fold(four)]) + int64(l.weights[fold(five)])
+		if shortest == 2 {
+			sum += int64(l.weights[fold(two)])
 		}
-		return text[i-1]
 	}
-	for i := range len(text) + 2 {
+	for ; len(marked) >= shortest; marked = marked[1:] {
 		h := begun
-		for size := 1; size <= 5 && i+size <= len(text)+2; size++ {
-			h = (h ^ uint32(at(i+size-1))) * 16777619
-			if size >= shortest {
-				sum += int64(l.weights[(h^h>>GramBits)&(GramSpace-1)])
-				n++
+		for i, c := range marked {
+			if h = (h ^ uint32(c)) * prime; i+1 >= shortest {
+				sum += int64(l.weights[fold(h)])
 			}
 		}
 	}
-	for word := range words(text) {
-		sum += int64(l.weights[gram(space-'a'+'A', word)])
+	return l.oddsOf(sum, n)
+}
+
+// wordOdds sums the weights of the words of a text, and counts them.
+func (l *Lexicon) wordOdds(space byte, text string) (sum int64, n int) {
+	begun := (uint32(2166136261) ^ uint32(space)) * 16777619
+	h, inside := begun, false
+	for i := range len(text) {
+		if c := text[i]; c >= 'a' && c <= 'z' {
+			h, inside = (h^uint32(c))*16777619, true
+		} else if inside {
+			sum += int64(l.weights[fold(h)])
+			n++
+			h, inside = begun, false
+		}
+	}
+	if inside {
+		sum += int64(l.weights[fold(h)])
 		n++
 	}
-	return l.oddsOf(sum, n)
+	return sum, n
 }
 
 // words yields the runs of letters of a name, without digits and signs.
@@ -125,8 +145,11 @@ func gram(space byte, text string) uint32 {
 	for i := range len(text) {
 		h = (h ^ uint32(text[i])) * 16777619
 	}
-	return (h ^ h>>GramBits) & (GramSpace - 1)
+	return fold(h)
 }
+
+// fold makes a place in a Lexicon of a hash.
+func fold(h uint32) uint32 { return (h ^ h>>GramBits) & (GramSpace - 1) }
 
 // NewLexicon returns a lexicon of weights, in log-odds of phishing, and of letters
 // counted by CountLetters.

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"golang.org/x/net/publicsuffix"
@@ -16,7 +17,7 @@ import (
 // that was learned from labelled names.
 type NameFeature struct {
 	Feature
-	of func(*nameWindow) float64
+	of func(*nameWindow) float64 // what was seen of the name; nil where it speaks for itself
 }
 
 // States and sources of names.
@@ -27,66 +28,62 @@ const (
 	phishing  = "phishing"
 )
 
-// lexical is a feature of the name alone.
-func lexical(name, unit, meaning, moves string, of func(*nameSigns) float64) NameFeature {
-	return NameFeature{Feature{name, 1, unit, meaning, fromName, fromNames, moves, nil}, func(w *nameWindow) float64 { return of(w.signs) }}
+// lexical is a feature of the name alone, which stands in nameSigns at its place in
+// the catalogue.
+func lexical(name, unit, meaning, moves string) NameFeature {
+	return NameFeature{Feature: Feature{name, 1, unit, meaning, fromName, fromNames, moves, nil}}
 }
 
 // asked is a feature of what was seen of the name, missing where it stood in a list.
 func asked(name, unit, meaning, moves string, of func(*nameWindow) float64) NameFeature {
-	return NameFeature{Feature{name, 1, unit, meaning, fromAsked, fromNames, moves, nil}, func(w *nameWindow) float64 {
-		return missing(w.sum.lookups() == w.sum.via[3], of(w))
-	}}
+	return NameFeature{Feature{name, 1, unit, meaning, fromAsked, fromNames, moves, nil}, of}
 }
 
 // NameCatalogue is every feature of names, in the order of a row.
 var NameCatalogue = []NameFeature{
 	// Shape.
-	lexical("labels", "labels", "labels of the name, the suffix included", phishing, func(s *nameSigns) float64 { return float64(s.labels) }),
-	lexical("label_length", "characters", "length of the label", phishing, func(s *nameSigns) float64 { return float64(s.label.length) }),
-	lexical("label_longest_word", "characters", "longest run of the label without a hyphen", phishing, func(s *nameSigns) float64 { return float64(s.label.longest) }),
-	lexical("label_hyphens", "hyphens", "hyphens of the label", phishing, func(s *nameSigns) float64 { return float64(s.label.hyphens) }),
-	lexical("label_digit_share", "share", "digits of the label by its length", phishing, func(s *nameSigns) float64 { return ratio(float64(s.label.digits), float64(s.label.length)) }),
-	lexical("label_digit_run", "digits", "longest run of digits of the label", phishing, func(s *nameSigns) float64 { return float64(s.label.digitRun) }),
-	lexical("label_consonant_run", "letters", "longest run of consonants of the label", "phishing, DGA", func(s *nameSigns) float64 { return float64(s.label.consonantRun) }),
-	lexical("label_vowel_share", "share", "vowels of the label by its letters", "phishing, DGA", func(s *nameSigns) float64 { return s.label.vowels }),
-	lexical("label_switches", "switches", "changes between a letter and a digit in the label", "phishing, DGA", func(s *nameSigns) float64 { return float64(s.label.switches) }),
-	lexical("label_entropy", "bits", "entropy of the label's characters", "DGA", func(s *nameSigns) float64 { return s.label.entropy }),
-	lexical("sub_length", "characters", "length of the sub", phishing, func(s *nameSigns) float64 { return float64(s.sub.length) }),
-	lexical("sub_longest_word", "characters", "longest run of the sub without dot or hyphen", phishing, func(s *nameSigns) float64 { return float64(s.sub.longest) }),
-	lexical("sub_hyphens", "hyphens", "hyphens of the sub", phishing, func(s *nameSigns) float64 { return float64(s.sub.hyphens) }),
-	lexical("sub_digit_share", "share", "digits of the sub by its length", phishing, func(s *nameSigns) float64 { return ratio(float64(s.sub.digits), float64(s.sub.length)) }),
-	lexical("sub_entropy", "bits", "entropy of the sub's characters", phishing, func(s *nameSigns) float64 { return s.sub.entropy }),
-	lexical("hosted", "0 or 1", "the suffix is of a service that gives names to anybody, such as pages.dev", phishing, func(s *nameSigns) float64 { return flag(s.hosted) }),
-	lexical("suffix_inside", "0 or 1", "com, net, org, co, jp, uk or gov as a word before the suffix", phishing, func(s *nameSigns) float64 { return flag(s.suffixInside) }),
+	signLabels:            lexical("labels", "labels", "labels of the name, the suffix included", phishing),
+	signLabelLength:       lexical("label_length", "characters", "length of the label", phishing),
+	signLabelLongestWord:  lexical("label_longest_word", "characters", "longest run of the label without a hyphen", phishing),
+	signLabelHyphens:      lexical("label_hyphens", "hyphens", "hyphens of the label", phishing),
+	signLabelDigitShare:   lexical("label_digit_share", "share", "digits of the label by its length", phishing),
+	signLabelDigitRun:     lexical("label_digit_run", "digits", "longest run of digits of the label", phishing),
+	signLabelConsonantRun: lexical("label_consonant_run", "letters", "longest run of consonants of the label", "phishing, DGA"),
+	signLabelVowelShare:   lexical("label_vowel_share", "share", "vowels of the label by its letters", "phishing, DGA"),
+	signLabelSwitches:     lexical("label_switches", "switches", "changes between a letter and a digit in the label", "phishing, DGA"),
+	signLabelEntropy:      lexical("label_entropy", "bits", "entropy of the label's characters", "DGA"),
+	signSubLength:         lexical("sub_length", "characters", "length of the sub", phishing),
+	signSubLongestWord:    lexical("sub_longest_word", "characters", "longest run of the sub without dot or hyphen", phishing),
+	signSubHyphens:        lexical("sub_hyphens", "hyphens", "hyphens of the sub", phishing),
+	signSubDigitShare:     lexical("sub_digit_share", "share", "digits of the sub by its length", phishing),
+	signSubEntropy:        lexical("sub_entropy", "bits", "entropy of the sub's characters", phishing),
+	signHosted:            lexical("hosted", "0 or 1", "the suffix is of a service that gives names to anybody, such as pages.dev", phishing),
+	signSuffixInside:      lexical("suffix_inside", "0 or 1", "com, net, org, co, jp, uk or gov as a word before the suffix", phishing),
 
 	// Letters.
-	lexical("label_log_odds", "log-odds", "of the label's letter runs", phishing, func(s *nameSigns) float64 { return s.odds[gramLabel] }),
-	lexical("sub_log_odds", "log-odds", "of the sub's letter runs", phishing, func(s *nameSigns) float64 { return s.odds[gramSub] }),
-	lexical("suffix_log_odds", "log-odds", "of the suffixes: the prior of the top-level domain and of the host of many", phishing, func(s *nameSigns) float64 { return s.odds[gramSuffix] }),
-	lexical("name_log_odds", "log-odds", "of all three", phishing, func(s *nameSigns) float64 { return s.odds[gramLabel] + s.odds[gramSub] + s.odds[gramSuffix] }),
-	lexical("label_surprise", "bits per letter", "of the label after the letters of harmless names", "DGA", func(s *nameSigns) float64 { return s.surprise }),
-	lexical("sub_surprise", "bits per letter", "of the sub after the letters of harmless names", "DGA", func(s *nameSigns) float64 { return s.subSurprise }),
-	lexical("label_credential_words", "words", "words of the label that ask for credentials or money", phishing, func(s *nameSigns) float64 { return float64(s.labelWords) }),
-	lexical("sub_credential_words", "words", "words of the sub that ask for credentials or money", phishing, func(s *nameSigns) float64 { return float64(s.subWords) }),
+	signLabelLogOdds:         lexical("label_log_odds", "log-odds", "of the label's letter runs", phishing),
+	signSubLogOdds:           lexical("sub_log_odds", "log-odds", "of the sub's letter runs", phishing),
+	signSuffixLogOdds:        lexical("suffix_log_odds", "log-odds", "of the suffixes: the prior of the top-level domain and of the host of many", phishing),
+	signNameLogOdds:          lexical("name_log_odds", "log-odds", "of all three", phishing),
+	signLabelSurprise:        lexical("label_surprise", "bits per letter", "of the label after the letters of harmless names", "DGA"),
+	signSubSurprise:          lexical("sub_surprise", "bits per letter", "of the sub after the letters of harmless names", "DGA"),
+	signLabelCredentialWords: lexical("label_credential_words", "words", "words of the label that ask for credentials or money", phishing),
+	signSubCredentialWords:   lexical("sub_credential_words", "words", "words of the sub that ask for credentials or money", phishing),
 
 	// Brands.
-	lexical("brand_own", "0 or 1", "the domain belongs to a protected name", "none: speaks against phishing", func(s *nameSigns) float64 { return flag(s.brand.own) }),
-	lexical("brand_is_label", "0 or 1", "the label is a protected name under another suffix", phishing, func(s *nameSigns) float64 { return s.brand.isOf("label", "is") }),
-	lexical("brand_word_in_label", "0 or 1", "a word of the label is a protected name", phishing, func(s *nameSigns) float64 { return s.brand.isOf("label", "word") }),
-	lexical("brand_part_of_label", "0 or 1", "a protected name of five letters or more is part of a word of the label", phishing, func(s *nameSigns) float64 { return s.brand.isOf("label", "part") }),
-	lexical("brand_in_sub", "0 or 1", "a protected name stands in the sub", phishing, func(s *nameSigns) float64 { return s.brand.isOf("sub", "is", "word", "part") }),
-	lexical("brand_glyphs", "0 or 1", "a protected name in other letters or digits that look like its own (UTS #39)", phishing, func(s *nameSigns) float64 { return max(s.brand.isOf("label", "glyphs"), s.brand.isOf("sub", "glyphs")) }),
-	lexical("brand_distance", "letters", "letters changed, left out, put in or swapped between a word of the label and the protected name next to it, where that is 1 or 2", phishing,
-		func(s *nameSigns) float64 {
-			return missing(s.brand.how != "near" || s.brand.where != "label", float64(s.brand.distance))
-		}),
-	lexical("brand_length", "letters", "length of the protected name that is imitated", phishing, func(s *nameSigns) float64 { return missing(s.brand.word == "", float64(len(s.brand.word))) }),
+	signBrandOwn:         lexical("brand_own", "0 or 1", "the domain belongs to a protected name", "none: speaks against phishing"),
+	signBrandIsLabel:     lexical("brand_is_label", "0 or 1", "the label is a protected name under another suffix", phishing),
+	signBrandWordInLabel: lexical("brand_word_in_label", "0 or 1", "a word of the label is a protected name", phishing),
+	signBrandPartOfLabel: lexical("brand_part_of_label", "0 or 1", "a protected name of five letters or more is part of a word of the label", phishing),
+	signBrandInSub:       lexical("brand_in_sub", "0 or 1", "a protected name stands in the sub", phishing),
+	signBrandGlyphs:      lexical("brand_glyphs", "0 or 1", "a protected name in other letters or digits that look like its own (UTS #39)", phishing),
+	signBrandDistance:    lexical("brand_distance", "letters", "letters changed, left out, put in or swapped between a word of the label and the protected name next to it, where that is 1 or 2", phishing),
+	signBrandLength:      lexical("brand_length", "letters", "length of the protected name that is imitated", phishing),
 
 	// Other scripts.
-	lexical("punycode", "0 or 1", "a label is in punycode", phishing, func(s *nameSigns) float64 { return flag(s.punycode) }),
-	lexical("scripts", "scripts", "1 of one script beyond ASCII, 2 where a label mixes Latin with another; 0 without punycode", phishing, func(s *nameSigns) float64 { return float64(s.scripts) }),
-	lexical("confusable_letters", "letters", "letters that look like ASCII letters or digits (UTS #39)", phishing, func(s *nameSigns) float64 { return float64(s.confusedChars) }),
+	signPunycode:          lexical("punycode", "0 or 1", "a label is in punycode", phishing),
+	signScripts:           lexical("scripts", "scripts", "1 of one script beyond ASCII, 2 where a label mixes Latin with another; 0 without punycode", phishing),
+	signConfusableLetters: lexical("confusable_letters", "letters", "letters that look like ASCII letters or digits (UTS #39)", phishing),
 
 	// Who asked, and what came back.
 	asked("lookups", "lookups", "how often the name was asked for in the hour", "none: how much the row rests on", func(w *nameWindow) float64 { return float64(w.sum.lookups()) }),
@@ -111,9 +108,14 @@ var nameSchema = sync.OnceValue(func() picket.Schema {
 	return hashSchema(basis, len(NameCatalogue), func(i int) (string, int) { return NameCatalogue[i].Name, NameCatalogue[i].Version })
 })
 
-func (w *nameWindow) values() []float64 {
-	values := make([]float64, len(NameCatalogue))
-	for i := range NameCatalogue {
+// values returns the features of a name, those of what was seen of it missing where it
+// stood in a list.
+func (w *nameWindow) values(l *Lexicon, b *Brands) []float64 {
+	values := NameRow(w.Name, l, b)
+	if w.sum.lookups() == w.sum.via[3] {
+		return values
+	}
+	for i := signs; i < len(values); i++ {
 		values[i] = NameCatalogue[i].of(w)
 	}
 	return values
@@ -122,6 +124,10 @@ func (w *nameWindow) values() []float64 {
 // NameRow returns the features of a name that nobody was seen to ask for, as for a
 // list.
 func NameRow(n Name, l *Lexicon, b *Brands) []float64 {
-	w := nameWindow{Name: n, signs: l.signs(n, b)}
-	return w.values()
+	values := make([]float64, len(NameCatalogue))
+	l.signs((*nameSigns)(values), &n, b)
+	for i := signs; i < len(values); i++ {
+		values[i] = math.NaN()
+	}
+	return values
 }

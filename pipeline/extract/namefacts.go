@@ -16,7 +16,7 @@ func NameFacts(host string, brands *Brands) []picket.Fact {
 		return nil
 	}
 	var facts []picket.Fact
-	if m := brands.imitated(n); m.word != "" && !m.own && m.telling() {
+	if m := brands.imitated(&n); m.word != "" && !m.own && m.telling() {
 		facts = append(facts, picket.Fact{Name: "imitates", Value: m.word + brands.domainOf(m.at)})
 	}
 	if plain := plainName(n); plain != "" && strings.Contains(host, "xn--") {

@@ -29,30 +29,42 @@ var (
 	errSuffix  = errors.New("a public suffix")
 )
 
-// maxName is the longest name of the DNS in text (RFC 1035, section 2.3.4).
-const maxName = 253
+// The longest name of the DNS in text, and the longest label (RFC 1035, section 2.3.4).
+const (
+	maxName  = 253
+	maxLabel = 63
+)
 
-// localSuffixes are of names that no public resolver answers for: special-use
-// names (RFC 6761, RFC 6762, RFC 8375, RFC 9476) and what networks use instead.
-var localSuffixes = map[string]bool{
-	"local": true, "localhost": true, "localdomain": true, "test": true, "example": true, "invalid": true, "alt": true, "onion": true,
-	"arpa": true, "internal": true, "lan": true, "home": true, "corp": true, "intranet": true, "private": true, "localnet": true,
-	"workgroup": true, "domain": true, "belkin": true, "router": true,
+// isLocal reports whether a top-level domain is of names that no public resolver
+// answers for: special-use names (RFC 6761, RFC 6762, RFC 8375, RFC 9476) and what
+// networks use instead.
+func isLocal(top string) bool {
+	switch top {
+	case "local", "localhost", "localdomain", "test", "example", "invalid", "alt", "onion",
+		"arpa", "internal", "lan", "home", "corp", "intranet", "private", "localnet",
+		"workgroup", "domain", "belkin", "router":
+		return true
+	}
+	return false
 }
 
 // ParseName takes a host name or URL apart, as a log or a list has it. Service
 // names (_ldap._tcp), addresses, names without a public suffix and names of the
 // local network give an error that says which they are.
 func ParseName(text string) (Name, error) {
-	host, err := hostOf(text)
-	if err != nil {
-		return Name{}, err
+	host, ok := plainHost(text)
+	if !ok {
+		var err error
+		if host, err = hostOf(text); err != nil {
+			return Name{}, err
+		}
 	}
-	if !strings.Contains(host, ".") {
+	top := strings.LastIndexByte(host, '.')
+	if top < 0 {
 		return Name{}, errLocal
 	}
 	n := Name{Host: host}
-	if localSuffixes[host[strings.LastIndexByte(host, '.')+1:]] {
+	if isLocal(host[top+1:]) {
 		return n, errLocal
 	}
 	suffix, icann := publicsuffix.PublicSuffix(host)
@@ -86,6 +98,35 @@ func registrySuffix(hosting string) string {
 		}
 		rest = parent
 	}
+}
+
+// plainHost returns the host of a text that is a name in its normal form but for a dot
+// at the end, as most are. All others are left to hostOf.
+func plainHost(text string) (string, bool) {
+	if n := len(text); n > 0 && text[n-1] == '.' {
+		text = text[:n-1]
+	}
+	if len(text) == 0 || len(text) > maxName {
+		return "", false
+	}
+	from, digits := 0, true // of the label at hand
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c >= 'a' && c <= 'z', c == '-':
+			digits = false
+		case c >= '0' && c <= '9':
+		case c == '.':
+			if i == from || i-from > maxLabel {
+				return "", false
+			}
+			from, digits = i+1, true
+		case c == '_' && i > from:
+			digits = false
+		default:
+			return "", false
+		}
+	}
+	return text, !digits && len(text) > from && len(text)-from <= maxLabel
 }
 
 // hostOf returns the host of a name or URL in its normal form.
@@ -151,7 +192,7 @@ func checkHost(host string) error {
 	}
 	digits := true
 	for label := range strings.SplitSeq(host, ".") {
-		if len(label) == 0 || len(label) > 63 {
+		if len(label) == 0 || len(label) > maxLabel {
 			return errNoName
 		}
 		if label[0] == '_' {

@@ -72,26 +72,74 @@ func TestBrandSearch(t *testing.T) {
 	for range 20_000 {
 		word := misspelt(rng, b)
 		text := word + []string{"", "-", "."}[rng.IntN(3)] + misspelt(rng, b)
-		var in []int
+		var in []int32
 		for i := range b.list {
 			if strings.Contains(text, b.list[i].plain) {
-				in = append(in, i)
+				in = append(in, int32(i))
 			}
 		}
-		if got := b.search().in(text, nil); !slices.Equal(got, in) {
-			t.Fatalf("%q has brands %v, want %v", text, got, in)
+		found := b.search().in([]byte(text), nil)
+		slices.Sort(found)
+		if found = slices.Compact(found); !slices.Equal(found, in) {
+			t.Fatalf("%q has brands %v, want %v", text, found, in)
 		}
-		var want, got []int
+		want := map[int]bool{}
 		for _, rest := range deletions(word) {
-			want = append(want, rests[rest]...)
-		}
-		b.search().near(word, func(i int) { got = append(got, i) })
-		slices.Sort(want)
-		slices.Sort(got)
-		if !slices.Equal(slices.Compact(got), slices.Compact(want)) {
-			t.Fatalf("%q is near %v, want %v", word, got, want)
+			for _, i := range rests[rest] {
+				want[i] = true
+			}
 		}
 		near += len(want)
+		b.search().near([]byte(word), func(brands []int32) {
+			for _, i := range brands {
+				delete(want, int(i))
+			}
+		})
+		if len(want) > 0 {
+			t.Fatalf("%q is near %v too", word, want)
+		}
+	}
+	if near < 1000 {
+		t.Errorf("only %d words were near a brand", near)
+	}
+}
+
+// TestNearest holds the search against the distance to every brand: the least, of
+// equals the first.
+func TestNearest(t *testing.T) {
+	rng, b := rand.New(rand.NewPCG(99, 100)), DefaultBrands()
+	near := 0
+	for range 20_000 {
+		word := misspelt(rng, b)
+		at, best := 0, 3
+		for i := range b.list {
+			w := b.list[i].plain
+			d := editDistance(word, w)
+			allowed := -1
+			switch {
+			case len(w) >= minFuzzier:
+				allowed = 2
+			case len(w) >= minFuzzy:
+				allowed = 1
+			}
+			if got := editsWithin(word, w, 2); got != d && min(got, d) <= 2 {
+				t.Fatalf("%s and %s differ by %d, want %d", word, w, got, d)
+			}
+			if d <= allowed && d < best {
+				at, best = i, d
+			}
+		}
+		found := best < 3 && len(word) >= minFuzzy-1 && len(word) <= maxFuzzy
+		if !found {
+			at, best = 0, 3
+		}
+		gotAt, got, ok := b.nearest([]byte(word))
+		if len(word) >= minFuzzy-1 && len(word) <= maxFuzzy && (ok != found || got != best || gotAt != at) {
+			t.Fatalf("%s: brand %d at %d, %v; want %d at %d", word, gotAt, got, ok, at, best)
+		}
+		if found {
+			near++
+		}
 	}
 	if near < 1000 {
 		t.Errorf("only %d words were near a brand", near)

@@ -19,7 +19,6 @@ const maxHosts = 64
 // nameWindow is one name in one hour, over everybody who asked.
 type nameWindow struct {
 	Name
-	signs   *nameSigns
 	sum     nameState
 	clients uint64
 	hour    int64
@@ -62,8 +61,7 @@ func nameHour(ctx context.Context, parts []Part, o CloseOptions, stats *CloseSta
 	}
 	t := nameTally{hour: hour, elapsed: elapsed, emit: func(w *nameWindow) error {
 		stats.Windows++
-		w.signs = DefaultLexicon().signs(w.Name, brands)
-		return emit(w.features())
+		return emit(w.features(DefaultLexicon(), brands))
 	}}
 	err := rows.each(func(key string, s *nameState) error {
 		stats.Rows++
@@ -145,7 +143,7 @@ func (w *nameWindow) count(s *nameState) {
 	w.clients++
 }
 
-func (w *nameWindow) features() *picket.Features {
+func (w *nameWindow) features(l *Lexicon, b *Brands) *picket.Features {
 	return &picket.Features{
 		Window: picket.Window{
 			Entity: picket.Entity{Kind: picket.KindName, ID: w.Host},
@@ -153,7 +151,7 @@ func (w *nameWindow) features() *picket.Features {
 		},
 		Elapsed: w.elapsed,
 		Flows:   w.sum.lookups(),
-		Values:  w.values(),
+		Values:  w.values(l, b),
 	}
 }
 
