@@ -115,10 +115,21 @@ var rules = []rule{
 	{picket.ClassExfiltration, typeICMPTunnel, func(r row) bool { return r.most("icmp_packet_share") }},
 	{picket.ClassExfiltration, typeUpload, func(r row) bool { return r.most("byte_ratio_out") }},
 
+	{picket.ClassC2, typeBeacon, func(r row) bool { return r.beats() && r.get("dns_asked_bytes_mean") < questionBytes }},
 	{picket.ClassC2, typeDNSTunnel, row.mostlyDNS},
 	{picket.ClassC2, typeICMPTunnel, func(r row) bool { return r.most("icmp_packet_share") }},
-	{picket.ClassC2, typeBeacon, func(r row) bool { return r.get("beacon_gaps") >= 3 && r.get("beacon_gap_cv") < 0.5 }},
+	{picket.ClassC2, typeBeacon, row.beats},
 }
+
+// beats reports a pair that comes back at even gaps: any, or one with a peer that
+// nobody else has.
+func (r row) beats() bool {
+	return r.get("beacon_gaps") >= 3 && r.get("beacon_gap_cv") < 0.5 || r.get("sole_pair_gap_cv") < 0.5
+}
+
+// questionBytes is an IP datagram that asks for a name and hides nothing in it. Who
+// looks up its master at each beat calls home by what comes after.
+const questionBytes = 100
 
 // cutUp reports amplified answers too long for a packet: of their fragments only
 // the first has a port, so that a fifth of the bytes stands for more.

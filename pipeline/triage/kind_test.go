@@ -62,6 +62,9 @@ func TestFinerType(t *testing.T) {
 	f("actor 10.0.0.9 c2 .9 icmp_packet_share=.9", "icmp-tunnel", "T1572")
 	f("actor 10.0.0.9 c2 .9 beacon_gaps=9 beacon_gap_cv=.1", "beacon", "T1071")
 	f("actor 10.0.0.9 c2 .9 beacon_gaps=9 beacon_gap_cv=.9", "c2", "T1071")
+	f("actor 10.0.0.9 c2 .9 beacon_gaps=0 sole_pair_gap_cv=.1", "beacon", "T1071")
+	f("actor 10.0.0.9 c2 .9 dns_port_share=.9 udp_packet_share=.9 dns_asked_bytes_mean=70 sole_pair_gap_cv=.1", "beacon", "T1071")
+	f("actor 10.0.0.9 c2 .9 dns_port_share=.9 udp_packet_share=.9 dns_asked_bytes_mean=180 sole_pair_gap_cv=.1", "dns-tunnel", "T1071.004")
 	f("actor 10.0.0.9 anomaly .9", "anomaly", "")
 }
 

@@ -14,6 +14,7 @@
 //   - group (incident.go): windows of one class, entity and UTC day;
 //   - merge (merge.go): an actor's and a victim's incident that share flows;
 //   - name (merge.go): the one actor behind an incident that only its victim shows;
+//   - band (band.go): the many who guess at one victim;
 //   - roll and engulf (carpet.go): the floods of one network, and what a flood
 //     makes look like a scanner.
 //
@@ -122,7 +123,7 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	explain(hits)
 	incidents, ruled := byRuling(group(hits))
 	merge(incidents)
-	incidents = name(incidents)
+	incidents = band(name(incidents))
 	roll(incidents)
 	engulf(incidents)
 	incidents = append(incidents, ruled...)

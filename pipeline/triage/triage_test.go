@@ -355,6 +355,22 @@ func TestMerge(t *testing.T) {
 		10:04+60 victim 10.0.0.6 bruteforce .90 flows=100 peers=10.0.0.9:95`,
 		`bruteforce actor 10.0.0.9 0.97/60 10:04 to 12:05 n=1 [10.0.0.5 10.0.0.6]
 		closed bruteforce victim 10.0.0.6 -> bruteforce actor 10.0.0.9`)
+	f("many who guess at one victim are one finding, though it shows none itself, or not all", `
+		10:01+60 actor 10.1.0.1 bruteforce .80 flows=10 peers=10.0.0.5:10
+		10:02+60 actor 10.1.0.2 bruteforce .90 flows=10 peers=10.0.0.5:10
+		10:03+60 actor 10.1.0.3 bruteforce .80 flows=10 peers=10.0.0.5:9,10.0.0.6:1
+		10:04+60 actor 10.1.0.4 bruteforce .80 flows=10 peers=10.0.0.5:10
+		10:05+60 actor 10.1.0.5 bruteforce .80 flows=10 peers=10.0.0.5:10
+		10:01+60 actor 10.1.0.7 bruteforce .80 flows=10 peers=10.0.0.8:10
+		10:02+60 actor 10.1.0.8 bruteforce .80 flows=30 peers=10.0.0.5:10,10.0.0.7:10,10.0.0.6:10`,
+		`bruteforce actor 10.1.0.7 0.80/60 10:01 to 10:02 n=1 [10.0.0.8]
+		bruteforce actor 10.1.0.8 0.80/60 10:02 to 10:03 n=1 [10.0.0.5 10.0.0.6 10.0.0.7]
+		bruteforce victim 10.0.0.5 0.90/60 10:01 to 10:06 n=5 [10.1.0.1 10.1.0.2 10.1.0.4 10.1.0.5 10.1.0.3]
+		closed bruteforce actor 10.1.0.1 -> bruteforce victim 10.0.0.5
+		closed bruteforce actor 10.1.0.2 -> bruteforce victim 10.0.0.5
+		closed bruteforce actor 10.1.0.3 -> bruteforce victim 10.0.0.5
+		closed bruteforce actor 10.1.0.4 -> bruteforce victim 10.0.0.5
+		closed bruteforce actor 10.1.0.5 -> bruteforce victim 10.0.0.5`)
 	f("the victims of one scanner are one finding", `
 		10:04+60 actor 10.0.0.9 scan .97 flows=300 peers=10.0.0.5:100,10.0.0.6:100,10.0.0.7:100
 		10:04+60 victim 10.0.0.5 scan .90 peers=10.0.0.9:100
