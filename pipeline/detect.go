@@ -22,7 +22,7 @@ type Detected struct {
 
 // Detect scores the newest features of one UTC day, makes findings of them and
 // writes those that say something new: features/ → findings/. Running it again
-// on the same features writes nothing.
+// on the same features writes nothing. What is written and was not told yet is told.
 //
 // Of two that detect at the same time the slower one may tell what the faster one
 // has outdated. So who told something looks again whether its features are still
@@ -37,6 +37,9 @@ func (p *Pipeline) Detect(ctx context.Context, model *picket.Model, scorer Score
 		told := len(d.Events)
 		if err := p.detect(ctx, model, scorer, day, newest, &d); err != nil {
 			return d, fmt.Errorf("detect: %w", err)
+		}
+		if err := p.announce(ctx, day); err != nil {
+			return d, fmt.Errorf("detect: tell of findings: %w", err)
 		}
 		if len(d.Events) == told {
 			return d, nil
@@ -80,9 +83,6 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 	if err := p.evidence(ctx, events); err != nil {
 		return fmt.Errorf("evidence: %w", err)
 	}
-	if err := p.announce(ctx, events); err != nil {
-		return err
-	}
 	for _, f := range events {
 		put, err := p.putFinding(ctx, day, &f)
 		if err != nil {
@@ -94,22 +94,6 @@ func (p *Pipeline) detect(ctx context.Context, model *picket.Model, scorer Score
 		}
 	}
 	return nil
-}
-
-// announce hands events to who wants to be told.
-func (p *Pipeline) announce(ctx context.Context, findings []picket.Finding) error {
-	if p.deps.Tell == nil || len(findings) == 0 {
-		return nil
-	}
-	events := make([]Event, len(findings))
-	for i := range findings {
-		ocsf, err := triage.Encoder{Version: p.deps.Version}.Encode(&findings[i])
-		if err != nil {
-			return err
-		}
-		events[i] = Event{Finding: findings[i], UID: triage.EventUID(&findings[i]), OCSF: ocsf}
-	}
-	return p.deps.Tell(ctx, events)
 }
 
 // DetectDays detects in the given days, and in those whose threshold rests on them,

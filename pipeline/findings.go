@@ -18,6 +18,9 @@ import (
 	"picket/store"
 )
 
+// eventExt is how the key of a finding's event ends.
+const eventExt = ".json"
+
 // putFinding writes one event of a finding. It reports false where the same
 // event was written before.
 func (p *Pipeline) putFinding(ctx context.Context, day int64, f *picket.Finding) (bool, error) {
@@ -25,7 +28,7 @@ func (p *Pipeline) putFinding(ctx context.Context, day int64, f *picket.Finding)
 	if err != nil {
 		return false, err
 	}
-	key := fmt.Sprintf("%s%s/%06d-%s.json", findingsPrefix(day), f.UID, f.Count, digest(triage.EventUID(f)))
+	key := fmt.Sprintf("%s%s/%06d-%s%s", findingsPrefix(day), f.UID, f.Count, digest(triage.EventUID(f)), eventExt)
 	_, err = p.deps.Bucket.Put(ctx, key, bytes.NewReader(append(line, '\n')), store.IfAbsent)
 	if errors.Is(err, store.ErrPrecondition) {
 		return false, nil
@@ -81,7 +84,7 @@ func (p *Pipeline) findings(ctx context.Context, prefix string) ([]picket.Findin
 		if err != nil {
 			return nil, err
 		}
-		if path.Ext(info.Key) == ".json" {
+		if path.Ext(info.Key) == eventExt {
 			keys = append(keys, info.Key)
 		}
 	}

@@ -83,11 +83,11 @@ func (p *Pipeline) tell(ctx context.Context, f picket.Finding) error {
 		return nil
 	}
 	f.Count++
-	if err := p.announce(ctx, []picket.Finding{f}); err != nil {
+	day := f.At - f.At%picket.Day
+	if _, err = p.putFinding(ctx, day, &f); err != nil {
 		return err
 	}
-	_, err = p.putFinding(ctx, f.At-f.At%picket.Day, &f)
-	return err
+	return p.announce(ctx, day)
 }
 
 // timeOf is the time that a verdict on a finding is about: all of the windows that it

@@ -28,9 +28,10 @@ const (
 	detailType  = "Picket Finding"
 )
 
-// outbox tells others of findings: EventBridge and, by a switch, Security Hub. It
-// tells before a finding is written, so that none is lost with the process; who is
-// told twice knows an event by its metadata.uid, and Security Hub a finding by its Id.
+// outbox tells others of findings: EventBridge and, by a switch, Security Hub. Each is
+// written by then, and told again where the process dies before it is marked as told;
+// who is told twice knows an event by its metadata.uid, and Security Hub a finding by
+// its Id.
 type outbox struct {
 	f      *Function
 	bus    string
