@@ -266,6 +266,9 @@ func (p *Pipeline) Finish(ctx context.Context, dir string, trees func(folder str
 	if err := readJSONFile(filepath.Join(dir, planName), &plans); err != nil {
 		return Finished{}, err
 	}
+	if o.before, err = p.scoring(ctx); err != nil {
+		return Finished{}, err
+	}
 	var mu sync.Mutex
 	var broken error // trees that cannot be read are no reason to register a package without them
 	pkg, err := o.learn(ctx, in, func(ctx context.Context, set *picket.Dataset, options train.Options) (*train.Fitted, error) {

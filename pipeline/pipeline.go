@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"picket"
+	"picket/pipeline/train"
 	"picket/store"
 	"picket/telemetry"
 )
@@ -32,8 +33,11 @@ type Deps struct {
 	TempDir string           // spilled runs go here; "" is the system's
 	Version string           // of the program, for findings
 
-	// Tell is told of each event of a finding before it is written, and again if it
-	// fails or the process dies in between: at least once. May be nil.
+	// Shipped is the package that scores where the registry has no live one. May be nil.
+	Shipped func() (*train.Package, error)
+
+	// Tell is told of each event of a finding once it is written, and again if it fails
+	// or the process dies in between: at least once. May be nil.
 	Tell func(ctx context.Context, events []Event) error
 }
 

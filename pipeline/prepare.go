@@ -119,8 +119,12 @@ func (o *RunOptions) learn(ctx context.Context, in Prepared, fit func(context.Co
 	l := o.learning(in)
 	l.Fit = fit
 	pkg, err := o.Learn(ctx, in.Sets, l)
-	if err != nil || o.Truths != nil {
+	if err != nil {
 		return pkg, err
+	}
+	keep(pkg, o.before)
+	if o.Truths != nil {
+		return pkg, nil
 	}
 	pkg.Card, err = train.NewCard(pkg, train.CardFacts{
 		Evidence:    train.RealToReal,

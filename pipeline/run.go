@@ -94,6 +94,8 @@ type RunOptions struct {
 	// Learn fits the datasets; nil is Learn. The demo's own test replaces it by
 	// models that must not pass.
 	Learn func(ctx context.Context, sets []*picket.Dataset, l Learning) (*train.Package, error)
+
+	before *train.Package // scores now: what it has and the candidate lacks is kept
 }
 
 // complete fills in defaults.
@@ -311,10 +313,16 @@ func (o *RunOptions) split(set *picket.Dataset) error {
 
 func (e *execution) train(ctx context.Context) (string, error) {
 	var err error
+	if e.o.before, err = e.p.scoring(ctx); err != nil {
+		return "", err
+	}
 	if e.pkg, err = e.o.learn(ctx, e.prepared, nil); err != nil {
 		return "", err
 	}
 	said := fmt.Sprintf("%d boosters", len(e.pkg.Model.Boosters))
+	if kept, _ := e.pkg.Model.Training[keptFact].(map[string]string); len(kept) > 0 {
+		said += fmt.Sprintf(", %d of them kept for want of labels", len(kept))
+	}
 	if len(e.prepared.Verdicts) == 0 {
 		return said, nil
 	}

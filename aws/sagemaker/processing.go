@@ -32,6 +32,9 @@ type Processing struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Version string
+
+	// Shipped is the package that scores where channel registry has no live one; may be nil.
+	Shipped func() (*train.Package, error)
 }
 
 func (p *Processing) in(channel string) string  { return filepath.Join(p.Root, "input", channel) }
@@ -55,7 +58,7 @@ func (p *Processing) work(prefixes map[string]string, step func(*pipeline.Pipeli
 			return fmt.Errorf("channel %s: %w", channel, err)
 		}
 	}
-	over := pipeline.New(p.Config, pipeline.Deps{Bucket: bucket, Log: p.Log, Now: p.Now, TempDir: dir, Version: p.Version})
+	over := pipeline.New(p.Config, pipeline.Deps{Bucket: bucket, Log: p.Log, Now: p.Now, TempDir: dir, Version: p.Version, Shipped: p.Shipped})
 	if err := step(over); err != nil {
 		return err
 	}

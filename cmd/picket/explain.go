@@ -13,6 +13,7 @@ import (
 	"picket"
 	"picket/pipeline"
 	"picket/pipeline/extract"
+	"picket/pipeline/train"
 	"picket/pipeline/triage"
 )
 
@@ -55,7 +56,7 @@ func (a *app) open(ctx context.Context, data string) (*pipeline.Pipeline, error)
 	if err != nil {
 		return nil, err
 	}
-	return pipeline.New(s.Pipeline, pipeline.Deps{Bucket: bucket, Now: time.Now, Version: version}), nil
+	return pipeline.New(s.Pipeline, pipeline.Deps{Bucket: bucket, Now: time.Now, Version: version, Shipped: func() (*train.Package, error) { return a.loadPackage(s.Model) }}), nil
 }
 
 func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Finding, limit int) error {

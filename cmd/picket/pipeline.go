@@ -34,7 +34,8 @@ func (a *app) pipelineRunCommand() *cobra.Command {
 		Use: "run", Short: "Train on the bucket: raw/ and labels/ in, a candidate in the registry out",
 		Long: `Runs every step over the bucket's raw/ and labels/: extract, close, dataset, train,
 evaluate, gate, register. The candidate waits for "picket model approve"; with
---approve what passes the gate is deployed. Verdicts ("picket label") are learned from;
+--approve what passes the gate is deployed. Detectors that the labels do not speak of
+stay as they are in the live package, or in this binary's. Verdicts ("picket label") are learned from;
 those that contradict each other, or that move too many of the validation rows that
 none is about over a threshold, stop the run and are listed: --accept goes on.`,
 		Args: exactArgs(0, "no arguments"), Example: "  picket pipeline run --data picket-data",

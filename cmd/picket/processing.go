@@ -53,7 +53,7 @@ func (a *app) processingCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p := sagemaker.Processing{Root: f.root, Config: s.Pipeline, Log: slog.New(slog.NewJSONHandler(a.stderr, nil)), Now: time.Now, Version: version}
+			p := sagemaker.Processing{Root: f.root, Config: s.Pipeline, Log: slog.New(slog.NewJSONHandler(a.stderr, nil)), Now: time.Now, Version: version, Shipped: defaultPackage}
 			detail, err := p.Run(c.Context(), args[0], o)
 			if err != nil {
 				return hint(err, "its channels are folders below %s", f.root+"/input")

@@ -19,6 +19,7 @@ import (
 
 	"picket"
 	"picket/pipeline"
+	"picket/pipeline/train"
 	"picket/pipeline/triage"
 	"picket/server"
 	"picket/store"
@@ -98,7 +99,10 @@ func (a *app) newUp(ctx context.Context, s settings) (*up, error) {
 			return nil, hint(err, "name a folder that can be written with --data")
 		}
 	}
-	p := pipeline.New(s.Pipeline, pipeline.Deps{Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: temp, Version: version})
+	p := pipeline.New(s.Pipeline, pipeline.Deps{
+		Bucket: bucket, Log: u.log, Metrics: u.metrics, Now: time.Now, TempDir: temp, Version: version,
+		Shipped: func() (*train.Package, error) { return u.app.loadPackage(u.settings.Model) },
+	})
 	serving, err := u.serving(ctx, p)
 	if err != nil {
 		return nil, err
