@@ -42,7 +42,9 @@ var mayImport = map[string][]string{
 	"aws/lambda":           {".", "pipeline", "store", "telemetry", "server", "aws/s3", "aws/sagemaker"},
 	"cmd/bootstrap":        {"aws/lambda"},
 
-	"aws/lambda/runtimetest": {},
+	"aws/lambda/runtimetest":      {},
+	"aws/sagemaker/sagemakertest": {},
+	"aws/deploy/accounttest":      {"aws/template", "aws/s3/s3test", "aws/sagemaker/sagemakertest"},
 }
 
 // stdlibOnly packages have no dependency beyond the standard library.

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,14 +17,38 @@ const modelAtMost = 30 * time.Minute
 // DeployModel asks the function deploy-model to make a model package live, as the
 // event of its approval does.
 func (a *Account) DeployModel(ctx context.Context, arn string) error {
-	body, err := json.Marshal(map[string]string{"ModelPackageArn": arn})
+	return a.askDeployModel(ctx, map[string]any{"ModelPackageArn": arn})
+}
+
+// ServeModel asks deploy-model to have the live model served as the parameters say now,
+// and may wait until it is. Where it is, nothing happens.
+func (a *Account) ServeModel(ctx context.Context, wait bool) error {
+	if err := a.askDeployModel(ctx, map[string]any{"Serve": true}); err != nil || !wait {
+		return err
+	}
+	var s Status
+	served, err := a.until(ctx, modelAtMost, func() (bool, error) {
+		err := a.endpointStatus(ctx, &s)
+		return s.Endpoint != "Creating" && s.Endpoint != "Updating", err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !served || s.Endpoint != "InService":
+		return Failure{fmt.Errorf("endpoint %s is %s", a.Endpoint(), cmp.Or(s.Endpoint, "not there")), "see \"picket deploy logs deploy-model\" and the endpoint in the console of SageMaker; when it is in service, run \"picket deploy\" again"}
+	}
+	return nil
+}
+
+func (a *Account) askDeployModel(ctx context.Context, event map[string]any) error {
+	body, err := json.Marshal(event)
 	if err != nil {
 		return err
 	}
 	name := a.Function(DeployModel)
 	out, err := a.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &name, Payload: body})
 	if err != nil {
-		return explain("ask "+name+" to deploy "+arn, err)
+		return explain("ask function "+name, err)
 	}
 	if aws.ToString(out.FunctionError) != "" {
 		return Failure{fmt.Errorf("function %s: %.500s", name, out.Payload), "see \"picket deploy logs deploy-model\", then run \"picket deploy\" again"}

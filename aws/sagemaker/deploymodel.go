@@ -60,10 +60,12 @@ type Outcome struct {
 }
 
 // event is any of what deploy-model is called with: the Lambda step's arguments, a
-// change of a model package's or of the endpoint's state, or a wish to go back.
+// change of a model package's or of the endpoint's state, or a wish to go back, or to
+// have what is live served as the settings say now.
 type event struct {
 	ModelPackageArn string
 	Rollback        bool
+	Serve           bool
 	DetailType      string `json:"detail-type"`
 	Detail          struct {
 		ModelPackageArn     string
@@ -83,6 +85,8 @@ func (d *Deployer) Handle(ctx context.Context, body json.RawMessage) (Outcome, e
 	switch {
 	case e.Rollback:
 		out, err = d.Rollback(ctx)
+	case e.Serve:
+		out, err = d.Serve(ctx)
 	case e.ModelPackageArn != "":
 		out, err = d.Deploy(ctx, e.ModelPackageArn)
 	case e.Detail.EndpointName == d.Endpoint.Name && e.Detail.EndpointName != "":
@@ -253,6 +257,8 @@ func (d *Deployer) settled(ctx context.Context, stages train.Stages, now *sagema
 		if out, err = d.served(ctx, served, config); err != nil {
 			return out, err
 		}
+	}
+	if served != "" { // a new endpoint of what was live before, too
 		if err := d.scale(ctx); err != nil {
 			return out, err
 		}
@@ -362,6 +368,30 @@ func (d *Deployer) rollOut(ctx context.Context, id string, now *sagemaker.Descri
 		err = nil
 	}
 	return Outcome{State: StateDeploying, Model: id}, err
+}
+
+// Serve makes the endpoint serve the live package as the settings say now: where there
+// is no endpoint yet (another scorer was chosen, or what SageMaker held was removed and
+// the data kept), and where it has other instances than it should. A deployment under
+// way goes on.
+func (d *Deployer) Serve(ctx context.Context) (Outcome, error) {
+	stages, err := d.Pipeline.Stages(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if d.Endpoint.Scorer == ScorerLambda || stages.Live == "" || stages.Approved != "" {
+		return d.advance(ctx)
+	}
+	now, err := d.API.DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: &d.Endpoint.Name})
+	switch {
+	case missing(err):
+		return d.rollOut(ctx, stages.Live, nil)
+	case err != nil:
+		return Outcome{}, err
+	case now.EndpointStatus == types.EndpointStatusInService && aws.ToString(now.EndpointConfigName) != d.Endpoint.configName(stages.Live):
+		return d.rollOut(ctx, stages.Live, now)
+	}
+	return d.advance(ctx)
 }
 
 // Rollback makes the package live again that was before, or begins to.

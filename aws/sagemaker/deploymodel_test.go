@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -22,146 +19,31 @@ import (
 
 	"picket"
 	"picket/aws/record"
+	"picket/aws/sagemaker/sagemakertest"
 	"picket/gbdt"
 	"picket/pipeline"
 	"picket/pipeline/train"
 	"picket/store"
 )
 
-// fakeSageMaker answers SageMaker's and Application Auto Scaling's calls over HTTP as
-// AWS does, errors included. A deployment ends when the test says so.
-type fakeSageMaker struct {
-	t  *testing.T
-	mu sync.Mutex
-
-	packages map[string]map[string]any // by ARN
-	models   map[string]map[string]any
-	configs  map[string]map[string]any
-	endpoint map[string]any // nil: none
-	next     string         // configuration that it is on its way to
-	calls    []string
-}
-
-func (f *fakeSageMaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, call, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	var in map[string]any
-	body, err := io.ReadAll(r.Body)
-	if err != nil || json.Unmarshal(body, &in) != nil {
-		f.t.Errorf("%s: %s, %v", call, body, err)
-	}
-	if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
-		f.t.Errorf("%s is not signed", call)
-	}
-	out, refused := f.answer(call, in)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	if refused != "" {
-		w.WriteHeader(http.StatusBadRequest)
-		out = map[string]any{"__type": "ValidationException", "message": refused}
-	} else {
-		f.calls = append(f.calls, call)
-	}
-	if err := json.NewEncoder(w).Encode(out); err != nil {
-		f.t.Error(err)
-	}
-}
-
-func (f *fakeSageMaker) answer(call string, in map[string]any) (map[string]any, string) {
-	make := func(all map[string]map[string]any, field string) (map[string]any, string) {
-		name := in[field].(string)
-		if all[name] != nil {
-			return nil, "Cannot create already existing " + field + " \"" + name + "\"."
-		}
-		all[name] = in
-		return map[string]any{}, ""
-	}
-	switch call {
-	case "DescribeModelPackage":
-		return f.packages[in["ModelPackageName"].(string)], ""
-	case "ListModelPackages":
-		var all []any
-		for arn, p := range f.packages {
-			all = append(all, map[string]any{"ModelPackageArn": arn, "ModelPackageDescription": p["ModelPackageDescription"], "ModelPackageStatus": "Completed", "CreationTime": 1})
-		}
-		return map[string]any{"ModelPackageSummaryList": all}, ""
-	case "CreateModelPackage":
-		arn := fmt.Sprintf("arn:aws:sagemaker:eu-central-1:111122223333:model-package/picket/%d", len(f.packages)+1)
-		f.packages[arn] = in
-		return map[string]any{"ModelPackageArn": arn}, ""
-	case "CreateModel":
-		return make(f.models, "ModelName")
-	case "CreateEndpointConfig":
-		return make(f.configs, "EndpointConfigName")
-	case "DescribeEndpoint":
-		if f.endpoint == nil {
-			return nil, "Could not find endpoint \"picket\"."
-		}
-		return f.endpoint, ""
-	case "CreateEndpoint", "UpdateEndpoint":
-		return f.move(call, in)
-	case "RegisterScalableTarget", "PutScalingPolicy":
-		return map[string]any{}, ""
-	}
-	f.t.Errorf("call %s", call)
-	return nil, "no such call"
-}
-
-func (f *fakeSageMaker) move(call string, in map[string]any) (map[string]any, string) {
-	config := in["EndpointConfigName"].(string)
-	switch {
-	case f.configs[config] == nil:
-		return nil, "Could not find endpoint configuration \"" + config + "\"."
-	case call == "CreateEndpoint" && f.endpoint != nil:
-		return nil, "Cannot create already existing endpoint \"picket\"."
-	case call == "UpdateEndpoint" && f.endpoint["EndpointStatus"] != "InService":
-		return nil, "Cannot update in-progress endpoint \"picket\"."
-	}
-	if call == "CreateEndpoint" {
-		f.endpoint = map[string]any{"EndpointName": "picket", "EndpointArn": "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/picket", "EndpointStatus": "Creating", "EndpointConfigName": config}
-	} else {
-		f.endpoint["EndpointStatus"] = "Updating"
-	}
-	f.next = config
-	return map[string]any{"EndpointArn": f.endpoint["EndpointArn"]}, ""
-}
-
-// finish ends the deployment under way: well, or by a rollback for a reason.
-func (f *fakeSageMaker) finish(why string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.endpoint["EndpointStatus"] = "InService"
-	if delete(f.endpoint, "FailureReason"); why != "" {
-		f.endpoint["FailureReason"] = why
-		return
-	}
-	f.endpoint["EndpointConfigName"] = f.next
-}
-
-func (f *fakeSageMaker) count(call string) (n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, c := range f.calls {
-		if c == call {
-			n++
-		}
-	}
-	return n
-}
-
 // world is a deployer over a bucket in memory and the fake.
 type world struct {
 	*Deployer
 	t     *testing.T
-	fake  *fakeSageMaker
+	fake  *sagemakertest.Server
 	plain aws.Config // its calls are not those of the function
 }
 
 func newWorld(t *testing.T, e Endpoint) *world {
 	t.Helper()
-	f := &fakeSageMaker{t: t, packages: map[string]map[string]any{}, models: map[string]map[string]any{}, configs: map[string]map[string]any{}}
+	f := sagemakertest.New("eu-central-1", "111122223333")
 	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.Close()
+		for _, what := range f.Odd() {
+			t.Error(what)
+		}
+	})
 	now := func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }
 	p := pipeline.New(pipeline.Default(), pipeline.Deps{Bucket: store.NewMemory(nil), Now: now})
 	var calls record.Calls
@@ -241,13 +123,7 @@ func (w *world) trained(name, approval string) (arn, id string) {
 	if _, err := w.Pipeline.Bucket().Put(context.Background(), key, &artifact); err != nil {
 		w.t.Fatal(err)
 	}
-	arn = "arn:aws:sagemaker:eu-central-1:111122223333:model-package/picket/" + name
-	w.fake.packages[arn] = map[string]any{
-		"ModelPackageArn": arn, "ModelPackageGroupName": "picket", "ModelApprovalStatus": approval, "ModelPackageName": name, "ModelPackageStatus": "Completed", "CreationTime": 1,
-		"ModelPackageStatusDetails": map[string]any{"ValidationStatuses": []any{}},
-		"InferenceSpecification":    map[string]any{"Containers": []any{map[string]any{"Image": "x", "ModelDataUrl": "s3://picket-data/" + key}}},
-	}
-	return arn, pkg.Model.ID
+	return w.fake.AddPackage(name, "picket", approval, "s3://picket-data/"+key, nil), pkg.Model.ID
 }
 
 // deployment is what "picket deploy" has: the same, with rights of its own.
@@ -297,16 +173,16 @@ func TestBothEventsDeployOnce(t *testing.T) {
 	}
 	group.Wait()
 	w.staged("", "", id)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateLive)
 	w.send(endpointChanged, StateLive)
 	w.send(approval(arn, Approved), StateLive)
 	w.staged(id, "", "")
-	if n := w.fake.count("CreateEndpoint"); n != 1 || w.fake.count("UpdateEndpoint") != 0 || len(w.fake.models) != 1 {
-		t.Errorf("%v", w.fake.calls)
+	if n := w.fake.Count("CreateEndpoint"); n != 1 || w.fake.Count("UpdateEndpoint") != 0 || len(w.fake.Models) != 1 {
+		t.Errorf("%v", w.fake.Calls())
 	}
-	if w.fake.count("PutScalingPolicy") != 1 {
-		t.Errorf("scaling: %v", w.fake.calls)
+	if w.fake.Count("PutScalingPolicy") == 0 {
+		t.Errorf("scaling: %v", w.fake.Calls())
 	}
 	w.send(approval(arn, Rejected), StateIgnored)
 	w.send(`{"detail":{"EndpointName":"another"}}`, StateIgnored)
@@ -328,13 +204,10 @@ func TestNewerStaysLive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := w.fake.packages[arn]
-		p["ModelPackageArn"], p["ModelPackageName"], p["ModelPackageStatus"], p["CreationTime"] = arn, "1", "Completed", 1
-		p["ModelPackageStatusDetails"] = map[string]any{"ValidationStatuses": []any{}}
 		w.send(lambdaStep(arn), want)
 	}
 	deploy(StateDeploying)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateLive)
 	v1 := embedded.Model.ID
 	w.staged(v1, "", "")
@@ -342,23 +215,70 @@ func TestNewerStaysLive(t *testing.T) {
 	arn, v2 := w.trained("v2", Approved)
 	w.send(approval(arn, Approved), StateDeploying)
 	w.staged(v1, "", v2)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateLive)
 	w.staged(v2, v1, "")
 	deploy(StateIgnored)
-	if n := w.fake.count("CreateModelPackage"); n != 1 {
+	if n := w.fake.Count("CreateModelPackage"); n != 1 {
 		t.Errorf("the embedded package was registered %d times", n)
 	}
 	w.staged(v2, v1, "")
 
 	w.send(`{"Rollback": true}`, StateDeploying)
 	w.staged(v2, v1, v1)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateLive)
 	w.staged(v1, v2, "")
-	if n := w.fake.count("UpdateEndpoint"); n != 2 {
+	if n := w.fake.Count("UpdateEndpoint"); n != 2 {
 		t.Errorf("%d updates", n)
 	}
+}
+
+// TestServe: what is live gets an endpoint where there is none, as after another scorer
+// was chosen or the old one was removed, and other instances where they were chosen;
+// asked again, and while a deployment is under way, nothing happens.
+func TestServe(t *testing.T) {
+	const serve = `{"Serve": true}`
+	w := newWorld(t, onInstances())
+	w.send(serve, StateIgnored) // nothing is live yet
+	w.Endpoint.Scorer = ScorerLambda
+	arn, id := w.trained("v1", Approved)
+	w.send(lambdaStep(arn), StateLive)
+	w.send(serve, StateLive)
+	w.staged(id, "", "")
+
+	w.Endpoint.Scorer = ScorerEndpoint
+	for range 2 {
+		w.send(serve, StateDeploying)
+	}
+	w.fake.Finish("")
+	w.send(endpointChanged, StateLive)
+	w.send(serve, StateLive)
+	if w.fake.Count("PutScalingPolicy") == 0 {
+		t.Error("the new endpoint does not scale")
+	}
+
+	w.Endpoint.InstanceType = "ml.c5.xlarge"
+	w.send(endpointChanged, StateLive) // an event of the endpoint alone changes nothing
+	for range 2 {
+		w.send(serve, StateDeploying)
+	}
+	w.fake.Finish("alarm picket-endpoint-p99 went off")
+	w.send(endpointChanged, StateLive) // back on what it was, and left there
+	w.staged(id, "", "")
+	w.send(serve, StateDeploying)
+	w.fake.Finish("")
+	w.send(serve, StateLive)
+	if create, update := w.fake.Count("CreateEndpoint"), w.fake.Count("UpdateEndpoint"); create != 1 || update != 2 {
+		t.Errorf("%d creations, %d updates: %v", create, update, w.fake.Calls())
+	}
+
+	two, id2 := w.trained("v2", Approved)
+	w.send(approval(two, Approved), StateDeploying)
+	w.send(serve, StateDeploying)
+	w.fake.Finish("")
+	w.send(endpointChanged, StateLive)
+	w.staged(id2, id, "")
 }
 
 // TestFailedDeploymentLeavesTheOld lets an alarm roll a deployment back, with another
@@ -368,12 +288,12 @@ func TestFailedDeploymentLeavesTheOld(t *testing.T) {
 	w := newWorld(t, onInstances())
 	one, id1 := w.trained("v1", Approved)
 	w.send(lambdaStep(one), StateDeploying)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateLive)
 
 	two, id2 := w.trained("v2", Approved)
 	w.send(approval(two, Approved), StateDeploying)
-	w.fake.finish("alarm picket-endpoint-5xx went off")
+	w.fake.Finish("alarm picket-endpoint-5xx went off")
 	out := w.send(endpointChanged, StateFailed)
 	w.staged(id1, "", "")
 	if out.Model != id2 || !strings.Contains(out.Why, "picket-endpoint-5xx") {
@@ -389,10 +309,10 @@ func TestFailedDeploymentLeavesTheOld(t *testing.T) {
 	w.send(approval(three, Approved), StateDeploying)
 	w.send(approval(four, Approved), StateDeploying) // while the endpoint is on its way to v3
 	w.staged(id1, "", id4)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateDeploying) // v3 is live, and v4's turn has come
 	w.staged(id3, id1, id4)
-	w.fake.finish("")
+	w.fake.Finish("")
 	w.send(endpointChanged, StateLive)
 	w.staged(id4, id3, "")
 }
@@ -403,7 +323,7 @@ func TestDeployRefuses(t *testing.T) {
 	f := func(want string, change func(p map[string]any)) {
 		t.Helper()
 		arn, _ := w.trained("bad", Approved)
-		change(w.fake.packages[arn])
+		change(w.fake.Packages[arn])
 		_, err := w.Handle(context.Background(), json.RawMessage(lambdaStep(arn)))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
@@ -465,29 +385,29 @@ func TestScorers(t *testing.T) {
 		}
 	}
 	w, id := f(func(*Endpoint) {})
-	has(one(w.fake.models), `"EnableNetworkIsolation":true`, `"subnet-1"`, `s3://picket-data/models/`+id+`/model.tar.gz`, `{"Key":"picket","Value":"picket"}`)
-	has(one(w.fake.configs), `"InstanceType":"ml.m5.large"`, `"VariantName":"picket"`, `"KmsKeyId"`, `"s3://picket-data/capture/"`, `{"Key":"picket","Value":"picket"}`)
+	has(one(w.fake.Models), `"EnableNetworkIsolation":true`, `"subnet-1"`, `s3://picket-data/models/`+id+`/model.tar.gz`, `{"Key":"picket","Value":"picket"}`)
+	has(one(w.fake.Configs), `"InstanceType":"ml.m5.large"`, `"VariantName":"picket"`, `"KmsKeyId"`, `"s3://picket-data/capture/"`, `{"Key":"picket","Value":"picket"}`)
 
 	w, _ = f(func(e *Endpoint) {
 		e.Scorer, e.Subnets, e.SecurityGroups, e.CapturePercent = ScorerServerless, nil, nil, 0
 	})
-	has(one(w.fake.configs), `"ServerlessConfig":{"MaxConcurrency":5,"MemorySizeInMB":2048}`)
-	hasNot(one(w.fake.configs), "InstanceType", "KmsKeyId", "DataCapture")
-	hasNot(one(w.fake.models), "VpcConfig", "EnableNetworkIsolation")
+	has(one(w.fake.Configs), `"ServerlessConfig":{"MaxConcurrency":5,"MemorySizeInMB":2048}`)
+	hasNot(one(w.fake.Configs), "InstanceType", "KmsKeyId", "DataCapture")
+	hasNot(one(w.fake.Models), "VpcConfig", "EnableNetworkIsolation")
 
 	w, id = f(func(e *Endpoint) {
 		*e = Endpoint{Prefix: "picket", Bucket: "picket-data", Name: "picket", Group: "picket", Scorer: ScorerLambda}
 	})
 	w.staged(id, "", "")
-	if slices.ContainsFunc(w.fake.calls, func(c string) bool { return c != "DescribeModelPackage" }) {
-		t.Errorf("calls %v", w.fake.calls)
+	if slices.ContainsFunc(w.fake.Calls(), func(c string) bool { return c != "DescribeModelPackage" }) {
+		t.Errorf("calls %v", w.fake.Calls())
 	}
 
 	w, id = f(func(e *Endpoint) {
 		e.Image = "492215442770.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 		e.Booster = picket.BoosterID{Detector: picket.DetectorTraffic, Kind: picket.KindActor, Seconds: 60}
 	})
-	has(one(w.fake.models), `models/`+id+`/traffic-actor-60/model.tar.gz`)
+	has(one(w.fake.Models), `models/`+id+`/traffic-actor-60/model.tar.gz`)
 	r, _, err := w.Pipeline.Bucket().Get(context.Background(), "models/"+id+"/traffic-actor-60/model.tar.gz")
 	if err != nil {
 		t.Fatal(err)

@@ -189,6 +189,11 @@ func (a *app) carryOut(ctx context.Context, d *deploy.Deployer, f deployFlags, r
 		if err := d.AwaitModel(ctx, id); err != nil {
 			return err
 		}
+	} else if d.Pipeline != nil && d.Params.Scorer != sagemaker.ScorerLambda {
+		a.say("model: the endpoint serves the live one, with what the parameters say now")
+		if err := d.ServeModel(ctx, !plan.Empty()); err != nil {
+			return err
+		}
 	}
 	result.Applied = !plan.Empty()
 	if f.noSmoke || plan.Empty() {
