@@ -5,9 +5,12 @@ import (
 	"context"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"picket"
 	"picket/pipeline/extract"
@@ -74,19 +77,30 @@ func (c *hitCache) keep(newest map[slot]string) {
 // alerts returns the scores over their threshold of the given features, and what is
 // unusual among them.
 func (p *Pipeline) alerts(ctx context.Context, model *picket.Model, scorer Scorer, newest map[slot]string, usual *baselines) ([]triage.Alert, uint64, error) {
+	lists := p.loadTagged()
+	slots := slices.SortedFunc(maps.Keys(newest), compareSlots)
+	bySlot := make([]scored, len(slots))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, s := range slots {
+		group.Go(func() (err error) {
+			k := hitKey{model.ID, usual.id(), lists.version, newest[s]}
+			known := false
+			if bySlot[i], known = p.hits.get(k); known {
+				return nil
+			}
+			if bySlot[i], err = p.score(ctx, scorer, s, newest[s], usual, &lists); err == nil {
+				p.hits.put(k, bySlot[i])
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, 0, err
+	}
 	var all []triage.Alert
 	var rows uint64
-	lists := p.loadTagged()
-	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
-		k := hitKey{model.ID, usual.id(), lists.version, newest[s]}
-		sc, ok := p.hits.get(k)
-		if !ok {
-			var err error
-			if sc, err = p.score(ctx, scorer, s, newest[s], usual, &lists); err != nil {
-				return nil, 0, err
-			}
-			p.hits.put(k, sc)
-		}
+	for _, sc := range bySlot {
 		rows += sc.rows
 		all = append(append(append(all, sc.alerts...), sc.anomalies...), sc.rulings...)
 	}
@@ -113,7 +127,6 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 	}
 	err := p.readFeatures(ctx, key, func(f *picket.Features) error {
 		row := *f
-		row.Values = slices.Clone(f.Values)
 		if a, odd := usual.anomaly(&row, key); odd {
 			sc.anomalies = append(sc.anomalies, a)
 		}

@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
-	"path"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"picket"
 	"picket/pipeline/extract"
@@ -75,24 +76,19 @@ func (p *Pipeline) closeDue(ctx context.Context, due map[slot][]string, days boo
 	for _, s := range later {
 		due[s] = nil
 	}
+	slots := slices.SortedFunc(maps.Keys(due), compareSlots)
+	slots = slices.DeleteFunc(slots, func(s slot) bool { return s.Day && !days })
+	all, failed := p.closeSlots(ctx, slots)
+	if ctx.Err() != nil {
+		return errors.Join(failed, ctx.Err())
+	}
 	var closed []Closed
 	var marks []string
-	var failed error
-	chains := map[string]*chain{}
-	for _, s := range slices.SortedFunc(maps.Keys(due), compareSlots) {
-		if s.Day && !days {
-			continue
+	for i, s := range slots {
+		if all[i] != nil {
+			closed = append(closed, *all[i])
+			marks = append(marks, due[s]...)
 		}
-		c, err := p.closeSlot(ctx, s, chains)
-		if ctx.Err() != nil {
-			return errors.Join(failed, ctx.Err())
-		}
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("close %s: %w", s, err))
-			continue
-		}
-		closed = append(closed, c)
-		marks = append(marks, due[s]...)
 	}
 	if then != nil && len(closed) > 0 {
 		if err := then(closed); err != nil {
@@ -105,6 +101,53 @@ func (p *Pipeline) closeDue(ctx context.Context, due map[slot][]string, days boo
 		}
 	}
 	return failed
+}
+
+// closeSlots closes slots, as many at once as there are processors, and returns what
+// came of each: nil where it failed. What one close holds in memory, all hold together.
+func (p *Pipeline) closeSlots(ctx context.Context, slots []slot) ([]*Closed, error) {
+	closed, failed := make([]*Closed, len(slots)), make([]error, len(slots))
+	lanes := lanesOf(slots)
+	workers := max(1, min(len(lanes), runtime.GOMAXPROCS(0)))
+	var group errgroup.Group
+	group.SetLimit(workers)
+	for _, lane := range lanes {
+		group.Go(func() error {
+			chains := map[string]*chain{}
+			for _, i := range lane {
+				if ctx.Err() != nil {
+					return nil
+				}
+				c, err := p.closeSlot(ctx, slots[i], chains, workers)
+				if err != nil {
+					failed[i] = fmt.Errorf("close %s: %w", slots[i], err)
+					continue
+				}
+				closed[i] = &c
+			}
+			return nil
+		})
+	}
+	group.Wait()
+	return closed, errors.Join(failed...)
+}
+
+// lanesOf returns which slots are closed one after the other, by their places: those
+// of a source with a history, where each rests on the days before. Every other one is
+// a lane of its own.
+func lanesOf(slots []slot) [][]int {
+	var lanes [][]int
+	bySource := map[string]int{}
+	for i, s := range slots {
+		lane, ok := bySource[s.Source]
+		if !ok || extract.RoadOf(s.Source).History == nil {
+			lane = len(lanes)
+			lanes = append(lanes, nil)
+			bySource[s.Source] = lane
+		}
+		lanes[lane] = append(lanes[lane], i)
+	}
+	return lanes
 }
 
 // due adds the marks below a prefix to those of each slot.
@@ -122,8 +165,9 @@ func (p *Pipeline) due(ctx context.Context, prefix string, due map[slot][]string
 	return nil
 }
 
-// closeSlot writes the features of one slot from the parts that are there now.
-func (p *Pipeline) closeSlot(ctx context.Context, s slot, chains map[string]*chain) (Closed, error) {
+// closeSlot writes the features of one slot from the parts that are there now, while
+// workers close at once.
+func (p *Pipeline) closeSlot(ctx context.Context, s slot, chains map[string]*chain, workers int) (Closed, error) {
 	began := p.deps.Now()
 	parts, err := p.parts(ctx, s)
 	if err != nil {
@@ -137,7 +181,7 @@ func (p *Pipeline) closeSlot(ctx context.Context, s slot, chains map[string]*cha
 	if there, err := p.there(ctx, c.Key); there || err != nil {
 		return c, err
 	}
-	stats, err := p.putFeatures(ctx, s, c.Key, parts, past)
+	stats, err := p.putFeatures(ctx, s, c.Key, parts, past, workers)
 	if err != nil {
 		return c, err
 	}
@@ -148,7 +192,7 @@ func (p *Pipeline) closeSlot(ctx context.Context, s slot, chains map[string]*cha
 	return c, nil
 }
 
-func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts slotParts, past slotPast) (extract.CloseStats, error) {
+func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts slotParts, past slotPast, workers int) (extract.CloseStats, error) {
 	f, err := os.CreateTemp(p.deps.TempDir, "picket-features-*")
 	if err != nil {
 		return extract.CloseStats{}, err
@@ -158,7 +202,8 @@ func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts sl
 	road := extract.RoadOf(s.Source)
 	o := extract.CloseOptions{
 		Source: s.Source, From: s.Start, To: s.End(), Seconds: s.widths(road),
-		Elapsed: parts.elapsed, First: parts.first, History: past.part, Brands: p.brands(), MaxEntities: p.cfg.MaxEntities, TempDir: p.deps.TempDir,
+		Elapsed: parts.elapsed, First: parts.first, History: past.part, Brands: p.brands(),
+		MaxEntities: p.cfg.MaxEntities, MaxRows: road.MaxRows / workers, TempDir: p.deps.TempDir,
 	}
 	var stats extract.CloseStats
 	rows := func(emit func(*picket.Features) error) (err error) {
@@ -177,25 +222,6 @@ func (p *Pipeline) putFeatures(ctx context.Context, s slot, key string, parts sl
 // widths returns the widths of the windows of a slot.
 func (s slot) widths(road *extract.Road) []int64 {
 	return slices.DeleteFunc(slices.Clone(road.Widths), func(seconds int64) bool { return s.Day != (seconds > picket.Hour) })
-}
-
-// WriteRows writes rows of features of one schema as Parquet. each calls its
-// argument for every row and returns the first error.
-func WriteRows(w io.Writer, schema picket.Schema, each func(emit func(*picket.Features) error) error) error {
-	stopped := errors.New("stopped")
-	var failed error
-	err := extract.WriteParquet(w, schema, func(yield func(picket.Features) bool) {
-		failed = each(func(f *picket.Features) error {
-			if !yield(*f) {
-				return stopped
-			}
-			return nil
-		})
-	})
-	if failed != nil && !errors.Is(failed, stopped) {
-		return failed
-	}
-	return err
 }
 
 // slotParts are the parts of a slot: of each raw object those of its newest
@@ -305,83 +331,4 @@ func (p *Pipeline) part(ctx context.Context, hour slot, st stored) extract.Part 
 			io.Closer
 		}{rest, r}, nil
 	}}
-}
-
-// newestFeatures returns the newest revision of each slot that begins in [from, to).
-// Keys begin with their day, so no other day is listed.
-func (p *Pipeline) newestFeatures(ctx context.Context, from, to int64) (map[slot]string, error) {
-	newest := map[slot]string{}
-	last := featuresOf(to - 1)
-	for info, err := range p.deps.Bucket.List(ctx, picket.FeaturesPrefix, featuresOf(from)) {
-		if err != nil {
-			return nil, err
-		}
-		if last != "" && info.Key > last+"~" {
-			break
-		}
-		s, base, err := featuresSlot(info.Key)
-		if err != nil {
-			return nil, fmt.Errorf("features %s: %w", info.Key, err)
-		}
-		if s.Start < from || s.Start >= to {
-			continue
-		}
-		if old, ok := newest[s]; !ok || base > path.Base(old) {
-			newest[s] = info.Key
-		}
-	}
-	return newest, nil
-}
-
-// Rows visits every row of the newest revision of each slot, in the order of the
-// slots. The row's values are reused.
-func (p *Pipeline) Rows(ctx context.Context, visit func(*picket.Features) error) error {
-	newest, err := p.newestFeatures(ctx, math.MinInt64, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	for _, s := range slices.SortedFunc(maps.Keys(newest), compareSlots) {
-		if err := p.readFeatures(ctx, newest[s], visit); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readFeatures streams the rows of one features object.
-func (p *Pipeline) readFeatures(ctx context.Context, key string, visit func(*picket.Features) error) error {
-	f, size, err := p.local(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	s, _, err := featuresSlot(key)
-	if err != nil {
-		return err
-	}
-	if err := extract.ReadParquet(f, size, extract.RoadOf(s.Source).Schema(), visit); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	return nil
-}
-
-// local copies an object to a temporary file: Parquet is read from its end.
-func (p *Pipeline) local(ctx context.Context, key string) (*os.File, int64, error) {
-	r, _, err := p.deps.Bucket.Get(ctx, key)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer r.Close()
-	f, err := os.CreateTemp(p.deps.TempDir, "picket-object-*")
-	if err != nil {
-		return nil, 0, err
-	}
-	n, err := io.Copy(f, r)
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return nil, 0, err
-	}
-	return f, n, nil
 }

@@ -84,9 +84,7 @@ func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(second
 			}
 			collectors[id] = c
 		}
-		row := *f
-		row.Values = slices.Clone(f.Values)
-		return c.Add(&row)
+		return c.Add(f)
 	})
 	if err != nil {
 		return Gathered{}, fmt.Errorf("gather: %w", err)

@@ -193,8 +193,7 @@ func (p *Pipeline) Runs(ctx context.Context) ([]RunState, error) {
 
 func (e *execution) extract(ctx context.Context) (string, error) {
 	var objects, records, refused uint64
-	err := e.p.RawObjects(ctx, func(r Raw) error {
-		in, err := e.p.Ingest(ctx, r)
+	err := e.p.IngestAll(ctx, func(r Raw, in Ingested, err error) error {
 		if err != nil {
 			e.p.deps.Log.Error("object left out", "stage", "ingest", "key", r.Key, "error", err)
 			return ctx.Err()

@@ -16,8 +16,7 @@ import (
 func (d *demo) detect(ctx context.Context, endpoint *localEndpoint) ([]picket.Finding, error) {
 	began := time.Now()
 	var objects, records uint64
-	err := d.pipeline.RawObjects(ctx, func(r pipeline.Raw) error {
-		in, err := d.pipeline.Ingest(ctx, r)
+	err := d.pipeline.IngestAll(ctx, func(_ pipeline.Raw, in pipeline.Ingested, err error) error {
 		if err == nil && !in.Already {
 			objects++
 			records += in.Stats.Records

@@ -158,14 +158,5 @@ func byEntity(kind picket.Kind) order {
 				cmp.Compare(v.servicePort, w.servicePort), cmp.Compare(v.clientPort, w.clientPort),
 				cmp.Compare(f.proto, g.proto), cmp.Compare(f.hour, g.hour), cmp.Compare(f.minute, g.minute))
 		},
-		head: func(f *flow) ref {
-			v := see(f, kind)
-			day := floorDiv(f.time(), picket.Day) // of which no pass sees more than one
-			return ref{
-				first:  uint64(f.interval)<<33 | v.entity.word(),
-				second: v.peer.wordWith(v.servicePort, v.clientPort),
-				third:  uint32(f.proto)<<24 | uint32((f.time()-day*picket.Day)/picket.Minute),
-			}
-		},
 	}
 }

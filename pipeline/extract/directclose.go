@@ -190,9 +190,22 @@ func (t *talkRows) few(n int, p *pass) bool {
 	return slices.Max(counts) <= n
 }
 
+// fewFirsts reports whether sorted refs surely have no more than n first addresses.
+func fewFirsts(refs []ref, n int) bool {
+	count := 0
+	for i := range refs {
+		if i == 0 || refs[i].first&lastWord != 0 || refs[i].first != refs[i-1].first {
+			count++
+		}
+	}
+	return count <= n
+}
+
 func (t *talkRows) each() (stream, error) {
 	t.sort()
-	return &talkStream{t: t}, nil
+	s := &talkStream{t: t}
+	s.row.sides[0].first, s.row.sides[1].first = never, never
+	return s, nil
 }
 
 func (t *talkRows) reset() { t.refs, t.active = nil, nil }

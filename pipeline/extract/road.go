@@ -19,6 +19,7 @@ type RecordBuilder interface {
 type Road struct {
 	Detector string
 	Widths   []int64 // of its windows, in seconds, ascending
+	MaxRows  int     // that a close holds in memory, unless it is told otherwise
 	Schema   func() picket.Schema
 	Builder  func(Options) RecordBuilder
 	Windows  func(context.Context, []Part, CloseOptions, func(*picket.Features) error) (CloseStats, error)
@@ -36,6 +37,7 @@ func (r *Road) Widest() int64 { return r.Widths[len(r.Widths)-1] }
 var flowRoad = &Road{
 	Detector: picket.DetectorTraffic,
 	Widths:   []int64{picket.Minute, picket.Hour, picket.Day},
+	MaxRows:  DefaultMaxRows,
 	Schema:   func() picket.Schema { return Schema(picket.KindActor) },
 	Builder:  func(o Options) RecordBuilder { return NewBuilder(o) },
 	Windows:  Windows,
@@ -46,6 +48,7 @@ var flowRoad = &Road{
 var nameRoad = &Road{
 	Detector: picket.DetectorPhishing,
 	Widths:   []int64{picket.Hour},
+	MaxRows:  DefaultMaxRows,
 	Schema:   func() picket.Schema { return Schema(picket.KindName) },
 	Builder:  func(o Options) RecordBuilder { return NewNameBuilder(o) },
 	Windows:  NameWindows,
@@ -56,6 +59,7 @@ var nameRoad = &Road{
 var accessRoad = &Road{
 	Detector: picket.DetectorAccess,
 	Widths:   []int64{picket.Hour, picket.Day},
+	MaxRows:  accessRows,
 	Schema:   AccessSchema,
 	Builder:  func(o Options) RecordBuilder { return NewAccessBuilder(o) },
 	Windows:  AccessWindows,

@@ -97,26 +97,6 @@ func newSorter(order order, max int, dir string) *sorter {
 // full reports whether the next row needs a spill first.
 func (s *sorter) full() bool { return s.rows.n >= s.max }
 
-// few reports whether the rows surely have no more than n first addresses.
-func (s *sorter) few(n int, _ *pass) bool {
-	if len(s.runs) > 0 {
-		return false
-	}
-	s.sortRows()
-	return fewFirsts(s.refs, n)
-}
-
-// fewFirsts reports whether sorted refs surely have no more than n first addresses.
-func fewFirsts(refs []ref, n int) bool {
-	count := 0
-	for i := range refs {
-		if i == 0 || refs[i].first&lastWord != 0 || refs[i].first != refs[i-1].first {
-			count++
-		}
-	}
-	return count <= n
-}
-
 // add copies a row.
 func (s *sorter) add(f *flow) error {
 	if s.full() {
@@ -138,7 +118,12 @@ func (s *sorter) each() (stream, error) {
 	if len(s.runs) == 0 {
 		return memory, nil
 	}
-	streams := []stream{memory}
+	return s.eachWith(memory)
+}
+
+// eachWith streams the rows of the runs and of another stream in order.
+func (s *sorter) eachWith(other stream) (stream, error) {
+	streams := []stream{other}
 	for _, run := range s.runs {
 		streams = append(streams, readRun(run))
 	}
@@ -330,113 +315,5 @@ func copyRows(in stream, write func(*flow) error) error {
 		if err := write(row); err != nil {
 			return err
 		}
-	}
-}
-
-// merge streams the rows of several sorted streams in order: a binary heap of
-// their first rows.
-type merge struct {
-	compare func(a, b *flow) int
-	heap    []head
-	pending bool // the row on top was handed out
-}
-
-type head struct {
-	row *flow
-	in  stream
-}
-
-func newMerge(compare func(a, b *flow) int, streams []stream) (*merge, error) {
-	m := &merge{compare: compare}
-	for _, in := range streams {
-		row, err := in.next()
-		if err != nil {
-			return nil, err
-		}
-		if row != nil {
-			m.heap = append(m.heap, head{row, in})
-		}
-	}
-	for i := len(m.heap)/2 - 1; i >= 0; i-- {
-		m.down(i)
-	}
-	return m, nil
-}
-
-func (m *merge) next() (*flow, error) {
-	if m.pending {
-		if err := m.advance(); err != nil {
-			return nil, err
-		}
-	}
-	m.pending = len(m.heap) > 0
-	if !m.pending {
-		return nil, nil
-	}
-	return m.heap[0].row, nil
-}
-
-// advance replaces the row on top by the next of its stream.
-func (m *merge) advance() error {
-	top := &m.heap[0]
-	row, err := top.in.next()
-	if err != nil {
-		return err
-	}
-	top.row = row
-	if row == nil {
-		last := len(m.heap) - 1
-		m.heap[0] = m.heap[last]
-		m.heap = m.heap[:last]
-	}
-	m.down(0)
-	return nil
-}
-
-func (m *merge) down(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(m.heap) {
-			return
-		}
-		if child+1 < len(m.heap) && m.compare(m.heap[child+1].row, m.heap[child].row) < 0 {
-			child++
-		}
-		if m.compare(m.heap[i].row, m.heap[child].row) <= 0 {
-			return
-		}
-		m.heap[i], m.heap[child] = m.heap[child], m.heap[i]
-		i = child
-	}
-}
-
-// summed adds up the equal rows of a sorted stream.
-type summed struct {
-	in    stream
-	ahead *flow
-	row   flow
-	begun bool
-}
-
-func (s *summed) next() (*flow, error) {
-	var err error
-	if !s.begun {
-		s.begun = true
-		if s.ahead, err = s.in.next(); err != nil {
-			return nil, err
-		}
-	}
-	if s.ahead == nil {
-		return nil, nil
-	}
-	s.row = *s.ahead
-	for {
-		if s.ahead, err = s.in.next(); err != nil {
-			return nil, err
-		}
-		if s.ahead == nil || !s.row.same(&s.ahead.key) {
-			return &s.row, nil
-		}
-		s.row.merge(s.ahead)
 	}
 }

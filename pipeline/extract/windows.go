@@ -50,15 +50,15 @@ func Windows(ctx context.Context, parts []Part, o CloseOptions, emit func(*picke
 	if err != nil {
 		return CloseStats{}, fmt.Errorf("close windows: %w", err)
 	}
-	c.sort()
+	c.hold()
 	defer c.release()
 	for _, hour := range byHour(parts, o) {
 		if err := c.hour(hour); err != nil {
 			return c.stats, fmt.Errorf("close windows: %w", err)
 		}
 	}
-	for _, d := range c.duos {
-		if err := d.flush(); err != nil {
+	for i := range c.duos {
+		if err := c.flush(i); err != nil {
 			return c.stats, fmt.Errorf("close windows: %w", err)
 		}
 	}
@@ -86,11 +86,10 @@ type closer struct {
 	CloseOptions
 	ctx    context.Context
 	emit   func(*picket.Features) error
+	source uint8 // of the rows
 	duos   []duo
-	passes []*pass   // of all duos
-	sorted []*sorter // their rows, where they come of parts
+	held   []*spanRows // of the duos, where rows come of parts
 	stats  CloseStats
-	steps  int
 	projection
 }
 
@@ -108,7 +107,7 @@ func newCloser(ctx context.Context, o CloseOptions, emit func(*picket.Features) 
 	if o.MaxRows <= 0 {
 		o.MaxRows = DefaultMaxRows
 	}
-	c := &closer{CloseOptions: o, ctx: ctx, emit: emit, projection: project(o.Columns)}
+	c := &closer{CloseOptions: o, ctx: ctx, emit: emit, source: source, projection: project(o.Columns)}
 	if c.Elapsed == nil {
 		c.Elapsed = c.covered
 	}
@@ -124,17 +123,18 @@ func newCloser(ctx context.Context, o CloseOptions, emit func(*picket.Features) 
 		span := max(picket.Hour, group[0])
 		d := duo{newPass(c, source, picket.KindActor, span, group), newPass(c, source, picket.KindVictim, span, group)}
 		c.duos = append(c.duos, d)
-		c.passes = append(c.passes, d[:]...)
 	}
 	return c, nil
 }
 
-// sort makes the passes ready for rows in any order.
-func (c *closer) sort() {
-	for _, p := range c.passes {
-		s := newSorter(byEntity(p.kind), max(1, c.MaxRows/len(c.passes)), c.TempDir)
-		p.rows = s
-		c.sorted = append(c.sorted, s)
+// hold makes room for rows that come of parts.
+func (c *closer) hold() {
+	for _, d := range c.duos {
+		s := newSpanRows(c.source, max(1, c.MaxRows/len(c.duos)), c.TempDir)
+		for _, p := range d {
+			p.rows = s.of(p.kind)
+		}
+		c.held = append(c.held, s)
 	}
 }
 
@@ -163,26 +163,28 @@ func (c *closer) covered(start, seconds int64) int64 {
 }
 
 func (c *closer) release() {
-	for _, s := range c.sorted {
-		s.reset()
+	for _, s := range c.held {
+		s.empty()
 	}
 }
 
-// step returns the context's error now and then.
-func (c *closer) step() error {
-	c.steps++
-	if c.steps%4096 == 0 {
-		return c.ctx.Err()
-	}
-	return nil
+// flush emits the windows of a duo's span at hand, whose rows are then no longer held.
+func (c *closer) flush(i int) error {
+	defer c.held[i].empty()
+	return c.duos[i].flush()
 }
 
-// hour reads the parts of one hour into the passes.
+// hour reads the parts of one hour into the spans.
 func (c *closer) hour(parts []Part) error {
-	for _, d := range c.duos {
-		if err := d.reach(parts[0].ID.Hour); err != nil {
+	for i, d := range c.duos {
+		start := floorDiv(parts[0].ID.Hour, d[0].span) * d[0].span
+		if start == d[0].start {
+			continue
+		}
+		if err := c.flush(i); err != nil {
 			return err
 		}
+		d[0].start, d[1].start = start, start
 	}
 	in, err := openHour(parts, c.CloseOptions, false)
 	if err != nil {
@@ -211,268 +213,14 @@ func (c *closer) hour(parts []Part) error {
 
 func (c *closer) take(rows []flow) error {
 	c.stats.Conversations++
-	for i := range rows {
-		c.stats.Rows++
-		for _, s := range c.sorted {
-			if err := s.add(&rows[i]); err != nil {
-				return err
-			}
-		}
-		if err := c.step(); err != nil {
+	c.stats.Rows += uint64(len(rows))
+	for _, s := range c.held {
+		if err := s.add(rows); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// duo is the passes of actors and victims over the same rows.
-type duo [2]*pass
-
-// reach closes the span at hand if the hour lies beyond it.
-func (d duo) reach(hour int64) error {
-	start := floorDiv(hour, d[0].span) * d[0].span
-	if start == d[0].start {
-		return nil
-	}
-	if err := d.flush(); err != nil {
-		return err
-	}
-	d[0].start, d[1].start = start, start
-	return nil
-}
-
-// flush emits the windows of the span at hand, once it is known what company the
-// peers of each kind keep.
-func (d duo) flush() error {
-	for i, p := range d {
-		var err error
-		if !p.beside() && !d[1-i].beside() {
-			continue
-		}
-		if d[1-i].company, p.network, err = p.look(); err != nil {
-			return err
-		}
-	}
-	for _, p := range d {
-		if !p.wanted() {
-			p.rows.reset()
-			continue
-		}
-		if err := p.flush(); err != nil {
-			return err
-		}
+	if c.stats.Conversations%4096 == 0 {
+		return c.ctx.Err()
 	}
 	return nil
-}
-
-// entityRows are the rows of a span in the order of byEntity.
-type entityRows interface {
-	each() (stream, error)   // from the start, each time
-	few(n int, p *pass) bool // whether surely no window has more than n entities
-	reset()
-}
-
-// pass computes the windows of one kind of entity, over spans that its widths
-// divide: an hour, or one long window.
-type pass struct {
-	*closer
-	kind   picket.Kind
-	span   int64
-	start  int64 // of the span at hand
-	rows   entityRows
-	frames []frame
-	slots  int
-
-	company *crowds // of the peers in the span at hand
-	network *habits // of the entities in it
-}
-
-// frame is the windows of one width of logs of one interval. Each window of a
-// span has a slot.
-type frame struct {
-	interval uint16
-	source   string
-	seconds  int64
-	slot     int // of its first window
-}
-
-func newPass(c *closer, source uint8, kind picket.Kind, span int64, seconds []int64) *pass {
-	p := &pass{closer: c, kind: kind, span: span, start: floorDiv(c.From, span) * span}
-	intervals := []uint16{0}
-	if source == sourceVPC {
-		intervals = []uint16{picket.Minute, picket.TenMinutes}
-	}
-	for _, interval := range intervals {
-		var last int64
-		for _, s := range seconds {
-			s = max(s, int64(interval))
-			if s == last {
-				continue
-			}
-			last = s
-			p.frames = append(p.frames, frame{interval, sourceName(source, interval), s, p.slots})
-			p.slots += int(span / s)
-		}
-	}
-	return p
-}
-
-// sourceName returns a source as windows name it: with the log's interval.
-func sourceName(source uint8, interval uint16) string {
-	if interval == 0 {
-		return sources[source]
-	}
-	return fmt.Sprintf("%s/%d", sources[source], interval)
-}
-
-// wanted reports whether anybody asked for the pass's windows.
-func (p *pass) wanted() bool { return p.Kinds == nil || slices.Contains(p.Kinds, p.kind) }
-
-// beside reports whether its windows are held against others of the network.
-func (p *pass) beside() bool { return p.wanted() && p.needs&needCompany != 0 }
-
-// slot returns the window of a frame that a time falls into.
-func (p *pass) slot(f *frame, at int64) int {
-	return f.slot + int((at-p.start)/f.seconds)
-}
-
-// flush computes and emits the windows of the span at hand.
-func (p *pass) flush() error {
-	defer p.rows.reset()
-	chosen, err := p.choose()
-	if err != nil {
-		return err
-	}
-	in, err := p.rows.each()
-	if err != nil {
-		return err
-	}
-	t := newTally(p, chosen)
-	if err := copyRows(in, t.add); err != nil {
-		return err
-	}
-	return t.finish()
-}
-
-// choose returns, for each slot, the entities that have a row of their own.
-func (p *pass) choose() ([]*ranking, error) {
-	ranks := make([]*ranking, p.slots)
-	for i := range ranks {
-		ranks[i] = &ranking{max: p.MaxEntities, all: true}
-	}
-	if p.rows.few(p.MaxEntities, p) {
-		return ranks, nil
-	}
-	in, err := p.rows.each()
-	if err != nil {
-		return nil, err
-	}
-	r := ranker{pass: p, ranks: ranks, records: make([]uint64, p.slots)}
-	if err := copyRows(in, r.add); err != nil {
-		return nil, err
-	}
-	r.end()
-	for _, rank := range ranks {
-		rank.close()
-	}
-	return ranks, nil
-}
-
-// tally keeps the windows of one entity at a time, and those of the remainder.
-type tally struct {
-	*pass
-	chosen  []*ranking
-	windows []*window // by slot, of the entity at hand
-	rest    []*window // by slot
-	touched []int     // slots of the entity at hand
-	entity  addr
-	at      uint16 // interval of the rows at hand
-	begun   bool
-}
-
-func newTally(p *pass, chosen []*ranking) *tally {
-	return &tally{pass: p, chosen: chosen, windows: make([]*window, p.slots), rest: make([]*window, p.slots)}
-}
-
-func (t *tally) add(f *flow) error {
-	v := see(f, t.kind)
-	if !t.begun || v.entity != t.entity || f.interval != t.at {
-		if err := t.end(); err != nil {
-			return err
-		}
-		t.begun, t.entity, t.at = true, v.entity, f.interval
-	}
-	for i := range t.frames {
-		if frame := &t.frames[i]; frame.interval == f.interval {
-			t.window(frame, t.slot(frame, f.time())).add(&v)
-		}
-	}
-	return t.step()
-}
-
-// window returns the window that a row of the entity at hand counts into.
-func (t *tally) window(f *frame, slot int) *window {
-	if w := t.windows[slot]; w != nil && w.open {
-		return w
-	}
-	if !t.chosen[slot].has(t.entity) {
-		return t.open(t.rest, f, slot, true)
-	}
-	t.touched = append(t.touched, slot)
-	return t.open(t.windows, f, slot, false)
-}
-
-// open returns a slot's window, begun if it is not.
-func (t *tally) open(windows []*window, f *frame, slot int, rest bool) *window {
-	if windows[slot] == nil {
-		windows[slot] = &window{}
-	}
-	if w := windows[slot]; !w.open {
-		start := t.start + int64(slot-f.slot)*f.seconds
-		w.begin(f, start, t.Elapsed(start, f.seconds), rest)
-		w.company, w.network, w.needs = t.company, t.network, t.needs
-	}
-	return windows[slot]
-}
-
-// end emits the windows of the entity at hand.
-func (t *tally) end() error {
-	slices.Sort(t.touched)
-	for _, slot := range t.touched {
-		if err := t.close(t.windows[slot], t.entity.String()); err != nil {
-			return err
-		}
-	}
-	t.touched = t.touched[:0]
-	return nil
-}
-
-// finish emits the windows of the last entity and those of the remainder.
-func (t *tally) finish() error {
-	if err := t.end(); err != nil {
-		return err
-	}
-	for _, w := range t.rest {
-		if w != nil {
-			if err := t.close(w, picket.Rest); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (t *tally) close(w *window, id string) error {
-	w.close()
-	t.stats.Windows++
-	return t.emit(&picket.Features{
-		Window: picket.Window{
-			Entity: picket.Entity{Kind: t.kind, ID: id},
-			Start:  w.start, Seconds: w.frame.seconds, Source: w.frame.source,
-		},
-		From:    max(w.start, t.From, t.First),
-		Elapsed: w.elapsed,
-		Flows:   w.flows,
-		Values:  t.values(w),
-	})
 }
