@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log"
 
 	"picket/gbdt"
 )
@@ -13,28 +14,24 @@ import (
 func Example() {
 	var rows, labels []float32
 	for i := range 400 {
-		a, b := float32(i%20), float32(i/20)
-		rows = append(rows, a, b)
-		labels = append(labels, map[bool]float32{true: 1}[a > b])
+		rows = append(rows, float32(i%20), float32(i/20))
+		labels = append(labels, map[bool]float32{true: 1}[i%20 > i/20])
 	}
-	params := gbdt.DefaultParams()
-	params.Rounds = 10
 	data := gbdt.TrainData{X: gbdt.NewDense(rows, 400, 2), Labels: labels}
-	model, err := gbdt.Train(context.Background(), params, data)
+	model, err := gbdt.Train(context.Background(), gbdt.DefaultParams(), data)
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	var file bytes.Buffer
-	model.WriteJSON(&file)        // XGBoost loads it
-	model, err = gbdt.Read(&file) // and the other way round
-	if err != nil {
-		fmt.Println(err)
-		return
+	if err = model.WriteJSON(&file); err != nil { // XGBoost loads it
+		log.Fatal(err)
 	}
-	p, why := make([]float32, 1), make([]float32, 3)
-	model.Predict([]float32{15, 5}, p)
-	model.Contributions([]float32{15, 5}, why)
-	fmt.Printf("probability %.2f: column 0 %+.1f, column 1 %+.1f, mean %+.1f\n", p[0], why[0], why[1], why[2])
-	// Output: probability 0.97: column 0 +2.0, column 1 +1.5, mean -0.1
+	if model, err = gbdt.Read(&file); err != nil { // and the other way round
+		log.Fatal(err)
+	}
+	row, p, why := []float32{15, 5}, make([]float32, 1), make([]float32, 3)
+	model.Predict(row, p)
+	model.Contributions(row, why)
+	fmt.Printf("probability %.3f: column 0 %+.1f, column 1 %+.1f, mean %+.1f\n", p[0], why[0], why[1], why[2])
+	// Output: probability 1.000: column 0 +5.6, column 1 +3.9, mean -0.1
 }

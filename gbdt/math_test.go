@@ -58,4 +58,22 @@ func TestMetrics(t *testing.T) {
 	w := []float32{1, 2, 1, 3, 1, 2}
 	near(t, "weighted auc", AUC(p, y, w), 0.48, 1e-6)
 	near(t, "weighted aucpr", AUCPR(p, y, w), 0.44770205, 1e-6)
+
+	// By hand.
+	f := func(name string, p, y, w []float32, classes int, want float64) {
+		t.Helper()
+		m, err := metricByName(name, classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := TrainData{X: NewDense(make([]float32, len(y)), len(y), 1), Labels: y, Weights: w}
+		near(t, name, m.compute(p, &d, classes), want, 1e-6)
+	}
+	f("error", p, y, nil, 1, 3.0/6)
+	f("error", p, y, w, 1, 4.0/10)
+	f("rmse", p, y, nil, 1, math.Sqrt((0.01+0.16+0.4225+0.04+0.36+0.81)/6))
+	three := []float32{0.7, 0.2, 0.1, 0.1, 0.3, 0.6, 0.3, 0.4, 0.3}
+	f("merror", three, []float32{0, 2, 0}, nil, 3, 1.0/3)
+	f("merror", three, []float32{0, 2, 0}, []float32{1, 1, 2}, 3, 2.0/4)
+	f("mlogloss", three, []float32{0, 2, 0}, nil, 3, -(math.Log(0.7)+math.Log(0.6)+math.Log(0.3))/3)
 }

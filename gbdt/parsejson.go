@@ -180,7 +180,7 @@ func (p *jsonParser) list() (value, error) {
 	case c == ']':
 		p.at++
 		return value{kind: numbers}, nil
-	case c == '-' || c >= '0' && c <= '9' || c == 'N' || c == 'I':
+	case c == '-' || c >= '0' && c <= '9' || c == 'N' || c == 'I' || c == 't' || c == 'f':
 		return p.numbers()
 	}
 	v := value{kind: list}
@@ -196,10 +196,20 @@ func (p *jsonParser) list() (value, error) {
 	}
 }
 
+// numbers reads a list of numbers, or of true and false, which XGBoost 1.3
+// writes where later ones write 1 and 0.
 func (p *jsonParser) numbers() (value, error) {
 	v := value{kind: numbers}
 	for {
-		x, err := p.number()
+		var x float64
+		var err error
+		switch c := p.peek(); {
+		case c == 't' && p.word("true"):
+			x = 1
+		case c == 'f' && p.word("false"):
+		default:
+			x, err = p.number()
+		}
 		if err != nil {
 			return v, err
 		}

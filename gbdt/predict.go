@@ -43,7 +43,7 @@ func (m *Model) Class(row []float32) int {
 }
 
 // Leaves writes the number of the node that row ends at in each tree, as XGBoost's
-// pred_leaf. Out has an element for each round and class.
+// pred_leaf. Out has an element for each tree: those of a round stand together.
 func (m *Model) Leaves(row []float32, out []int32) {
 	out = out[:len(m.trees)]
 	for i := range m.trees {

@@ -185,6 +185,25 @@ func TestResumeIsTheSame(t *testing.T) {
 	}
 }
 
+// TestBaseMargin trains from the margins of a model as if it were continued.
+func TestBaseMargin(t *testing.T) {
+	d, p := sample(2000, 6, 31), short()
+	p.FullPrecision = true // rounding depends on the number of the round
+	p.Rounds = 4
+	first := train(t, p, d)
+	from := d
+	from.BaseMargin = make([]float32, 2000)
+	if err := first.Margins(d.X, from.BaseMargin, 1); err != nil {
+		t.Fatal(err)
+	}
+	continued, fresh := train(t, p, d, Continue(first)), train(t, p, from)
+	for i := range fresh.trees {
+		if !slices.Equal(fresh.trees[i].nodes, continued.trees[4+i].nodes) {
+			t.Fatalf("tree %d is another one from base margins than in continued training", i)
+		}
+	}
+}
+
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	m, err := Train(ctx, short(), sample(500, 4, 13), Progress(func(r Round) {

@@ -21,7 +21,7 @@ func TestReadRefuses(t *testing.T) {
 		}
 		m, err := Read(strings.NewReader(bad))
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q for %q: model %v, error %v; want one with %q", new, old, m, err, want)
+			t.Errorf("%q for %q: model read %v, error %v; want one with %q", new, old, m != nil, err, want)
 		}
 	}
 	f(`"left_children":[1,`, `"left_children":[0,`, "reached twice")
@@ -34,6 +34,9 @@ func TestReadRefuses(t *testing.T) {
 	f(`"base_score":"5E-1"`, `"base_score":"5E+1"`, "margin")
 	f(`"base_score":"5E-1"`, `"base_score":"x"`, "base_score")
 	f(`"name":"gbtree"`, `"name":"dart"`, "dart")
+	f(`"name":"gbtree"`, `"name":"gblinear"`, "gblinear")
+	f(`"num_target":"1"`, `"num_target":"2"`, "several targets")
+	f(`"num_nodes":"25","size_leaf_vector":"0"`, `"num_nodes":"25","size_leaf_vector":"3"`, "several targets")
 	f(`"binary:logistic"`, `"rank:ndcg"`, "objective")
 	f(`"num_class":"0"`, `"num_class":"3"`, "classes")
 	f(`"tree_info":[0,`, `"tree_info":[1,`, "class 1")

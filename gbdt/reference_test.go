@@ -73,7 +73,7 @@ func sameModel(t *testing.T, m *Model, x *Matrix, margins, contribs []float32) {
 
 func TestXGBoostModels(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/*/*.rows")
-	if len(paths) < 20 {
+	if len(paths) < 32 {
 		t.Fatalf("%d reference models: run testdata/make.py", len(paths))
 	}
 	for _, rows := range paths {
@@ -87,6 +87,56 @@ func TestXGBoostModels(t *testing.T) {
 			x := floatsOf(t, rows)
 			data := NewDense(x, len(x)/m.Features(), m.Features())
 			sameModel(t, m, data, floatsOf(t, base+".margins"), floatsOf(t, base+".contribs"))
+			sameLeaves(t, m, data, floatsOf(t, base+".leaves"))
+			if !strings.Contains(base, "/1.3.") { // it can not predict by some rounds alone
+				sameRange(t, m, data, floatsOf(t, base+".ranged"))
+			}
+			sameImportance(t, m, floatsOf(t, base+".importance"))
 		})
+	}
+}
+
+// sameLeaves compares the leaves of rows with XGBoost's pred_leaf.
+func sameLeaves(t *testing.T, m *Model, x *Matrix, want []float32) {
+	t.Helper()
+	n := len(want) / x.Rows()
+	got := make([]int32, n)
+	for i := range x.Rows() {
+		m.Leaves(x.Row(i, nil), got)
+		for k, leaf := range got {
+			if float32(leaf) != want[i*n+k] {
+				t.Fatalf("row %d ends at node %d of tree %d; XGBoost has %v", i, leaf, k, want[i*n+k])
+			}
+		}
+	}
+}
+
+// sameRange compares the margins of the rounds 1 and 2 from base margins of 0, 1/8, ...
+func sameRange(t *testing.T, m *Model, x *Matrix, want []float32) {
+	t.Helper()
+	part, got := m.Slice(1, 3), make([]float32, m.Classes())
+	for i := range want {
+		row, k := i/m.Classes(), i%m.Classes()
+		for j := range got {
+			got[j] = float32(i-k+j) / 8
+		}
+		part.Add(x.Row(row, nil), got)
+		if got[k] != want[i] {
+			t.Fatalf("row %d class %d: margin %v of two rounds from a base margin; XGBoost has %v", row, k, got[k], want[i])
+		}
+	}
+}
+
+func sameImportance(t *testing.T, m *Model, want []float32) {
+	t.Helper()
+	for i, kind := range []string{Weight, Gain, Cover, TotalGain, TotalCover} {
+		got, err := m.Importance(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for f, v := range got {
+			w := float64(want[i*len(got)+f])
+			near(t, kind, v, w, 1e-5*max(1, w))
+		}
 	}
 }

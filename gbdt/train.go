@@ -27,7 +27,7 @@ func Continue(m *Model) Option {
 }
 
 // Checkpoint calls save with the model so far after every so many rounds. To
-// resume, train with Continue(that model): the rounds still missing to
+// resume, train with [Resume] of that model: the rounds still missing to
 // Params.Rounds are added, and the result is the same to the byte.
 func Checkpoint(every int, save func(*Model) error) Option {
 	return func(t *trainer) { t.every, t.save, t.resume = every, save, true }

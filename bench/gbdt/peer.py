@@ -1,6 +1,7 @@
 """The peers' side of the benchmarks: the work that main.go does, by others.
 
     peer.py LIBRARY train|predict|explain|load FLAGS      # the flags of main.go
+    peer.py LIBRARY train -permute SEED FLAGS             # rows in another order
 
 LIBRARY is xgboost, lightgbm, lightgbm-quantised, catboost or scikit-learn. Prints
 one line of JSON with the same fields as main.go.
@@ -106,6 +107,9 @@ def trainer(library, p, x, y):
 def train(library, a):
     p = {k: number(v) for k, v in (pair.split("=") for pair in a.p.split(","))}
     x, y = rows(a.x, a), np.fromfile(a.y, "<f4")
+    if a.permute:
+        order = np.random.default_rng(a.permute).permutation(len(y))
+        x, y = x[order], y[order]
     if a.csr:
         x = sparse(x)
     out, predict = measure(1, trainer(library, p, x, y))
@@ -156,7 +160,7 @@ def main():
     f.add_argument("work")
     for name in ("x", "y", "tx", "p", "m", "o"):
         f.add_argument("-" + name, default="")
-    for name, default in (("cols", 40), ("rows", 0), ("repeat", 5), ("threads", 1)):
+    for name, default in (("cols", 40), ("rows", 0), ("repeat", 5), ("threads", 1), ("permute", 0)):
         f.add_argument("-" + name, type=int, default=default)
     for name in ("csr", "single"):
         f.add_argument("-" + name, action="store_true")

@@ -1,7 +1,9 @@
 """Makes the reference models and predictions of this folder: python make.py.
 
-Writes <xgboost version>/<case>.json (or .ubj), <case>.rows, <case>.margins and
-<case>.contribs: little-endian float32, rows row-major. The data are random numbers.
+Writes <xgboost version>/<case>.json (or .ubj) and, as little-endian float32 with rows
+row-major, <case>.rows, .margins, .contribs, .leaves (of each tree), .importance (columns
+of each kind of IMPORTANCE) and .ranged (margins of the rounds 1 and 2 from base margins of
+0, 1/8, 2/8, ...). The data are random numbers.
 """
 import os
 import sys
@@ -12,6 +14,8 @@ import xgboost as xgb
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, xgb.__version__)
 ROWS, COLS = 64, 6
+OLD = xgb.__version__.startswith("1.3.")  # knows no UBJ, no categories, no ranges of rounds
+IMPORTANCE = ("weight", "gain", "cover", "total_gain", "total_cover")
 
 
 def data(seed, rows=600, missing=0.0, categorical=False):
@@ -37,9 +41,19 @@ def save(name, booster, x, suffix="json", **kw):
     x.astype("<f4").tofile(path + ".rows")
     booster.predict(d, output_margin=True).astype("<f4").tofile(path + ".margins")
     booster.predict(d, pred_contribs=True).astype("<f4").tofile(path + ".contribs")
+    booster.predict(d, pred_leaf=True).astype("<f4").tofile(path + ".leaves")
+    scores = [booster.get_score(importance_type=kind) for kind in IMPORTANCE]
+    np.array([[s.get(f"f{i}", 0) for i in range(COLS)] for s in scores], "<f4").tofile(path + ".importance")
+    if OLD:
+        return
+    n = booster.predict(d, output_margin=True).size
+    base = xgb.DMatrix(x, base_margin=(np.arange(n, dtype=np.float32) / 8).reshape(len(x), -1).squeeze(), **kw)
+    booster.predict(base, output_margin=True, iteration_range=(1, 3)).astype("<f4").tofile(path + ".ranged")
 
 
 def case(name, objective, label, rounds=8, missing=0.0, suffix="json", watch=False, types=None, **params):
+    if OLD and (suffix == "ubj" or types):
+        return
     x, z = data(len(name), missing=missing, categorical=types is not None)
     kw = dict(feature_types=types, enable_categorical=True) if types else {}
     d = xgb.DMatrix(x, label(z), **kw)
