@@ -27,6 +27,7 @@ type incident struct {
 	silent   bool              // see silence
 	network  string            // that a carpet flood covers; "" for one host
 	hosts    []*incident       // of that network, this one first
+	domain   string            // whose names it stands for; "" for one name
 	revision string            // set once merged
 }
 
@@ -129,7 +130,7 @@ func (in *incident) finding(c Config) picket.Finding {
 		Features:   best.features(),
 		Peers:      in.largestPeers(),
 		Revision:   in.revision,
-		Facts:      best.Facts,
+		Facts:      slices.Concat(best.Facts, in.gathered()),
 	}
 	f.FirstSeen, f.LastSeen = in.seen()
 	f.Type = finerType(f.Class, row{f.Features, best.Entity.Kind, best.Port})
@@ -151,7 +152,7 @@ func (in *incident) finding(c Config) picket.Finding {
 	if best.Entity.Kind == in.entity.Kind {
 		f.Title = title(&f, peerCount(&f))
 	} else {
-		f.Title = title(&f, 0) // the row counts the peers of the other side
+		f.Title = title(&f, len(in.absorbed)) // the row counts the peers of the other side
 	}
 	f.Sentence = sentence(&f, func(feature string) Feature { return c.word(best, feature) })
 	return f
@@ -226,7 +227,7 @@ func (in *incident) largestPeers() []string {
 		flows[id] = n
 	}
 	for _, a := range in.all()[1:] {
-		if a.entity.Kind != in.entity.Kind {
+		if k := a.entity.Kind; k != in.entity.Kind && (k == picket.KindActor || k == picket.KindVictim) {
 			flows[a.entity.ID] = max(flows[a.entity.ID], a.peers[in.entity.ID])
 		}
 	}

@@ -16,7 +16,9 @@
 //   - name (merge.go): the one actor behind an incident that only its victim shows;
 //   - band (band.go): the many who guess at one victim;
 //   - roll and engulf (carpet.go): the floods of one network, and what a flood
-//     makes look like a scanner.
+//     makes look like a scanner;
+//   - guess, swallow and gatherNames (gather.go): the users that one guesser tries,
+//     the names of a tunnel and of one domain.
 //
 // What a rule or one of the user's lists says (ruling.go) stands beside all that.
 package triage
@@ -126,6 +128,9 @@ func Triage(alerts []Alert, c Config) []picket.Finding {
 	incidents = band(name(incidents))
 	roll(incidents)
 	engulf(incidents)
+	guess(incidents)
+	swallow(incidents, ruled)
+	gatherNames(incidents)
 	incidents = append(incidents, ruled...)
 	silence(incidents, c.Anomalies)
 	revise(incidents)

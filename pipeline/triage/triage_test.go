@@ -45,6 +45,12 @@ func parseAlert(t testing.TB, fields []string) Alert {
 	a.Start, a.Seconds, a.Source, a.Elapsed = day+at(t, clock), seconds, "zeek", seconds
 	a.Booster = picket.BoosterID{Detector: picket.DetectorTraffic, Kind: a.Entity.Kind, Seconds: seconds}
 	a.Flows, a.Classes = 100, picket.TrafficClasses()
+	switch a.Entity.Kind {
+	case picket.KindPrincipal:
+		a.Booster.Detector, a.Classes = picket.DetectorAccess, []string{picket.ClassNormal, picket.ClassAccess}
+	case picket.KindName:
+		a.Booster.Detector, a.Classes = picket.DetectorPhishing, []string{picket.ClassNormal, picket.ClassPhishing}
+	}
 	if fields[3] == picket.ClassAnomaly {
 		a.Classes = []string{picket.ClassNormal, picket.ClassAnomaly}
 	}
@@ -70,6 +76,10 @@ func (a *Alert) set(t testing.TB, key, value string) {
 		a.Flows = uint64(number64(t, value))
 	case "key":
 		a.Key = value
+	case "detector":
+		a.Booster.Detector = value
+	case "ruling":
+		a.Ruling = &Ruling{Cut: picket.CutRule, Type: value, Severity: picket.SeverityHigh}
 	case "source":
 		a.Source = value
 	case "elapsed":
