@@ -89,6 +89,11 @@ func (s *Straight) feed(ctx context.Context, raws []Raw, read func(int, Ingested
 	for range min(len(raws), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			f := s.d.Feed()
+			defer func() {
+				if err := f.Flush(); err != nil {
+					cancel(err)
+				}
+			}()
 			for i := range next {
 				in, err := s.p.decodeInto(ctx, raws[i], f.Add)
 				if err != nil && ctx.Err() == nil {
@@ -102,9 +107,6 @@ func (s *Straight) feed(ctx context.Context, raws []Raw, read func(int, Ingested
 				if ctx.Err() != nil {
 					return
 				}
-			}
-			if err := f.Flush(); err != nil {
-				cancel(err)
 			}
 		})
 	}

@@ -349,7 +349,7 @@ func parsePort(f []byte) (uint16, bool) {
 
 // names keeps one string per interface name.
 type names struct {
-	recent [1 << 10]string // where a name's last bytes point; spares the map
+	recent [1 << 12]string // where a name's last bytes point; spares the map
 	all    map[string]string
 }
 
@@ -361,7 +361,7 @@ func (n *names) of(b []byte) string {
 	at := &n.recent[0]
 	if k := len(b); k >= 4 {
 		tail := uint32(b[k-4])<<24 | uint32(b[k-3])<<16 | uint32(b[k-2])<<8 | uint32(b[k-1])
-		at = &n.recent[tail*0x9e3779b1>>22]
+		at = &n.recent[tail*0x9e3779b1>>20]
 	}
 	if string(b) == *at {
 		return *at

@@ -139,14 +139,13 @@ func (row *vpcRow) quickStandard(r *picket.Record, line []byte) bool {
 	dstPort, i := quickUint(line, i)
 	proto, i := quickUint(line, i)
 	packets, i := quickUint(line, i)
-	bytes, i := quickUint(line, i)
-	start, i := quickUint(line, i)
-	end, i := quickUint(line, i)
+	size, i := quickUint(line, i)
+	start, i := quickTime(line, i)
+	end, i := quickTime(line, i)
 	if i < 0 || len(line)-i != len("ACCEPT OK") || string(line[i+6:]) != " OK" {
 		return false
 	}
-	const seconds = math.MaxInt64 / uint64(time.Second)
-	if srcPort > math.MaxUint16 || dstPort > math.MaxUint16 || proto > math.MaxUint8 || packets > maxCount || bytes > maxCount || start > seconds || end > seconds {
+	if srcPort|dstPort > math.MaxUint16 || proto > math.MaxUint8 || packets > maxCount || size > maxCount || start > vpcMost[colStart] || end > vpcMost[colEnd] {
 		return false
 	}
 	rejected := false
@@ -157,14 +156,15 @@ func (row *vpcRow) quickStandard(r *picket.Record, line []byte) bool {
 	default:
 		return false
 	}
-	*r = picket.Record{
-		Source: picket.SourceVPC, Interface: row.names.of(iface), Start: int64(start) * int64(time.Second), End: int64(end) * int64(time.Second),
-		Src: src, Dst: dst, SrcPort: uint16(srcPort), DstPort: uint16(dstPort), Proto: uint8(proto), SrcPackets: packets, SrcBytes: bytes,
-		Rejected: rejected, Has: picket.HasAction,
+	*r = picket.Record{} // what it is made of afterwards is not copied
+	r.Source, r.Interface = picket.SourceVPC, row.names.of(iface)
+	r.Start, r.End = int64(start)*int64(time.Second), int64(end)*int64(time.Second)
+	r.Src, r.Dst, r.Proto = src, dst, uint8(proto)
+	if hasPorts(r.Proto) {
+		r.SrcPort, r.DstPort = uint16(srcPort), uint16(dstPort)
 	}
-	if !hasPorts(r.Proto) {
-		r.SrcPort, r.DstPort = 0, 0
-	}
+	r.SrcPackets, r.SrcBytes = packets, size
+	r.Rejected, r.Has = rejected, picket.HasAction
 	return true
 }
 
@@ -186,6 +186,24 @@ func quickUint(b []byte, i int) (v uint64, next int) {
 		return 0, -1
 	}
 	return v, i + 1
+}
+
+// quickTime is quickUint for Unix seconds, which have ten digits since 2001: eight of
+// them are read at once.
+func quickTime(b []byte, i int) (v uint64, next int) {
+	const ones = 0x0101010101010101
+	if i < 0 || i+10 >= len(b) || b[i+10] != ' ' {
+		return quickUint(b, i)
+	}
+	x := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+	tens, units := b[i+8]-'0', b[i+9]-'0'
+	if (x+(0x80-10)*ones|x)&(0x80*ones) != 0 || tens > 9 || units > 9 {
+		return 0, -1
+	}
+	x = x*10 + x>>8 // pairs of digits, in every other byte
+	const pairs = 0x000000ff000000ff
+	x = (x&pairs*(100+1000000<<32) + x>>16&pairs*(1+10000<<32)) >> 32
+	return x*100 + uint64(tens)*10 + uint64(units), i + 11
 }
 
 // vpcMost is the greatest number that quick takes in a column.
@@ -212,27 +230,31 @@ func nextSpace(line []byte, i int) int {
 // quickIPv4 reads four decimal bytes up to a space or the end. The place is -1
 // where there is anything else.
 func quickIPv4(b []byte, i int) (netip.Addr, int) {
-	var ip [4]byte
-	for part := range ip {
-		from, v := i, uint(0)
-		for ; i < len(b); i++ {
-			digit := b[i] - '0'
-			if digit > 9 {
-				break
-			}
-			v = v*10 + uint(digit)
+	var ip, part, wrong uint32
+	from, dots := i, 0
+	for ; i < len(b); i++ {
+		c := b[i]
+		if d := uint32(c - '0'); d <= 9 {
+			part = part*10 + d
+			continue
 		}
-		if n := i - from; n == 0 || n > 3 || v > 255 || n > 1 && b[from] == '0' {
-			return netip.Addr{}, -1
-		}
-		ip[part] = byte(v)
-		if part == 3 {
+		if c != '.' || dots == 3 || uint(i-from-1) > 2 {
 			break
 		}
-		if i >= len(b) || b[i] != '.' {
-			return netip.Addr{}, -1
-		}
-		i++
+		wrong |= (255 - part) | (part - leastOf[i-from])
+		ip = ip<<8 | part
+		dots++
+		part, from = 0, i+1
 	}
-	return netip.AddrFrom4(ip), i
+	if dots != 3 || uint(i-from-1) > 2 || i < len(b) && b[i] != ' ' {
+		return netip.Addr{}, -1
+	}
+	if wrong |= (255 - part) | (part - leastOf[i-from]); wrong>>31 != 0 { // one of them wrapped
+		return netip.Addr{}, -1
+	}
+	ip = ip<<8 | part
+	return netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)}), i
 }
+
+// leastOf so many digits in an address, which may not start with a needless zero.
+var leastOf = [4]uint32{1: 0, 2: 10, 3: 100}

@@ -145,8 +145,8 @@ func (d *Direct) Close() error {
 	return nil
 }
 
-// iface returns the number of an interface's name, and the name to keep.
-func (d *Direct) iface(name string) (uint32, string) {
+// iface returns the number of an interface's name.
+func (d *Direct) iface(name string) uint32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id, ok := d.ifaces[name]
@@ -156,133 +156,28 @@ func (d *Direct) iface(name string) (uint32, string) {
 		d.ifaces[d.names[id]] = id
 		d.held.Add(int64(len(name)) + 64)
 	}
-	return id, d.names[id]
-}
-
-// Feed takes the records of one goroutine. It must be flushed.
-type Feed struct {
-	d      *Direct
-	buffer [][shards][]arrival // by source
-	last   string              // interface, with its number
-	number uint32
-	known  map[string]uint32
-}
-
-// Feed returns a new Feed.
-func (d *Direct) Feed() *Feed {
-	return &Feed{d: d, buffer: make([][shards][]arrival, len(sources)), known: map[string]uint32{}}
-}
-
-// feedEvents of a shard are added together.
-const feedEvents = 128
-
-// Add counts a record. It keeps nothing of the record itself.
-func (f *Feed) Add(r *picket.Record) error {
-	source, err := sourceNumber(r.Source)
-	if err != nil {
-		return err
-	}
-	family := f.d.family[source]
-	if f.d.poured.Load() {
-		return family.build(r, f.d.o)
-	}
-	if r.Interface != f.last {
-		f.intern(r.Interface[:min(len(r.Interface), maxInterface)])
-	}
-	if r.Lost {
-		var e arrival
-		if err := e.takeWhole(r); err != nil {
-			return err
-		}
-		family.mu.Lock()
-		defer family.mu.Unlock()
-		family.lost.add(floorDiv(e.start, minuteNanos), f.number, e.span, source)
-		return nil
-	}
-	src, dst := toAddr(r.Src), toAddr(r.Dst)
-	h := talkHash(f.d.seed, r, src, dst)
-	shard := h >> (64 - shardBits)
-	buffer := &f.buffer[source][shard]
-	if *buffer == nil {
-		*buffer = make([]arrival, 0, feedEvents)
-	}
-	n := len(*buffer)
-	*buffer = (*buffer)[:n+1]
-	e := &(*buffer)[n]
-	e.hash, e.iface = h, f.number
-	if err := e.take(r, src, dst); err != nil {
-		*buffer = (*buffer)[:n]
-		return err
-	}
-	if len(*buffer) == feedEvents {
-		return f.flush(int(source), int(shard))
-	}
-	return nil
-}
-
-func (f *Feed) intern(name string) {
-	id, ok := f.known[name]
-	if !ok {
-		if id, name = f.d.iface(name); len(f.known) == maxNames {
-			clear(f.known)
-		}
-		f.known[name] = id
-	}
-	f.last, f.number = name, id
-}
-
-// Flush hands over what the Feed still holds.
-func (f *Feed) Flush() error {
-	for source := range f.buffer {
-		for shard := range f.buffer[source] {
-			if err := f.flush(source, shard); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// flush adds a shard's events to its table.
-func (f *Feed) flush(source, shard int) error {
-	events := f.buffer[source][shard]
-	if len(events) == 0 {
-		return nil
-	}
-	s := &f.d.family[source].shards[shard]
-	s.mu.Lock()
-	for i := range events {
-		s.add(&events[i])
-	}
-	s.mu.Unlock()
-	f.buffer[source][shard] = events[:0]
-	if f.d.held.Load() > f.d.o.MaxBytes {
-		return f.d.pour()
-	}
-	return nil
+	return id
 }
 
 // pour moves what the tables hold into builders. What feeds still hold comes later.
 func (d *Direct) pour() error {
 	d.poured.Store(true)
-	d.mu.Lock()
-	names := d.names
-	d.mu.Unlock()
 	for _, f := range d.family {
-		if err := f.pour(d.o, names); err != nil {
+		if err := f.pour(d); err != nil {
 			return fmt.Errorf("spill flows: %w", err)
 		}
 	}
 	return nil
 }
 
-func (f *family) pour(o DirectOptions, names []string) error {
+func (f *family) pour(d *Direct) error {
+	o := d.o
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.shards {
 		s := &f.shards[i]
 		s.mu.Lock()
-		err := s.each(names, func(row *flow) error { return f.built(o).add(row) })
+		err := s.each(d.interfaces(), func(row *flow) error { return f.built(o).add(row) })
 		s.empty()
 		s.mu.Unlock()
 		if err != nil {
@@ -298,7 +193,7 @@ func (f *family) pour(o DirectOptions, names []string) error {
 				return err
 			}
 			for iface := range s.long {
-				row.iface, row.span = names[iface], 2*picket.Minute
+				row.iface, row.span = d.interfaces()[iface], 2*picket.Minute
 				if err := f.built(o).add(&row); err != nil {
 					return err
 				}
@@ -307,6 +202,13 @@ func (f *family) pour(o DirectOptions, names []string) error {
 	}
 	f.lost = hourSpans{}
 	return nil
+}
+
+// interfaces returns the names by number.
+func (d *Direct) interfaces() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.names
 }
 
 // built returns the family's builder.

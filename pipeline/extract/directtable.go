@@ -9,101 +9,6 @@ import (
 	"picket"
 )
 
-// arrival is one record on its way into a table: its two ends in order.
-type arrival struct {
-	hash     uint64 // of the conversation
-	ends     [2]addr
-	start    int64 // Unix nanoseconds
-	end      int64
-	packets  [2]uint64
-	bytes    [2]uint64
-	payload  [2]uint64
-	ports    [2]uint16
-	iface    uint32
-	span     uint32
-	opened   [2]uint8
-	answered [2]uint8
-	flags    [2]uint8
-	proto    uint8
-	has      picket.Has
-	rejected bool
-	ticks    bool // the start is exact to the second
-	packet   int8 // the end that sent a single packet, -1 where the record is no packet
-	pattern  int8 // of the packet, -1 for none
-	fragment bool
-}
-
-// take fills the arrival from a record, all but its interface and hash: what whole
-// says of it, with less copying.
-func (e *arrival) take(r *picket.Record, src, dst addr) error {
-	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos || r.Has&picket.HasPackets != 0 || !r.Src.IsValid() || !r.Dst.IsValid() {
-		return e.takeWhole(r)
-	}
-	e.start, e.end, e.has, e.packet, e.pattern = r.Start, r.End, r.Has, -1, -1
-	e.span = uint32(min((max(r.End-r.Start, 0)+secondNanos-1)/secondNanos, picket.Day))
-	a, b := 0, 1
-	if swapped(r, src, dst) {
-		a, b = 1, 0
-	}
-	e.rejected, e.ticks, e.proto, e.fragment = r.Rejected, r.Source != picket.SourceVPC, r.Proto, false
-	e.ends[a], e.ends[b] = src, dst
-	e.ports[a], e.ports[b] = r.SrcPort, r.DstPort
-	e.packets[a], e.packets[b] = r.SrcPackets, r.DstPackets
-	e.bytes[a], e.bytes[b] = r.SrcBytes, r.DstBytes
-	e.payload[a], e.payload[b] = r.SrcPayload, r.DstPayload
-	e.flags[a], e.flags[b] = r.SrcFlags, r.DstFlags
-	e.opened, e.answered = [2]uint8{}, [2]uint8{}
-	if r.Opener != picket.OpenerUnknown || r.Has&picket.HasFlags != 0 {
-		s := side{packets: r.SrcPackets, flags: r.SrcFlags}
-		d := side{packets: r.DstPackets, flags: r.DstFlags}
-		s.setOpening(&d, r)
-		e.opened[a], e.opened[b] = uint8(s.opened), uint8(d.opened)
-		e.answered[a], e.answered[b] = uint8(s.answered), uint8(d.answered)
-	}
-	return nil
-}
-
-// swapped reports whether the destination is the first end of a conversation.
-func swapped(r *picket.Record, src, dst addr) bool {
-	if src.hi == dst.hi && src.lo != dst.lo && src.hi == 0 && src.lo>>32 == dst.lo>>32 {
-		return src.lo > dst.lo
-	}
-	c := src.compare(dst)
-	return c > 0 || c == 0 && r.SrcPort > r.DstPort
-}
-
-// takeWhole does it for packets, and says what is wrong.
-func (e *arrival) takeWhole(r *picket.Record) error {
-	row, err := whole(r)
-	if err != nil {
-		return err
-	}
-	e.ends, e.ports, e.proto, e.has = row.ends, row.ports, row.proto, row.has
-	e.start, e.end, e.span = r.Start, r.End, row.span
-	e.rejected, e.ticks = row.rejected > 0, row.ticks != 0
-	e.packet, e.pattern, e.fragment = -1, -1, r.Fragment
-	for i := range row.sides {
-		s := &row.sides[i]
-		e.packets[i], e.bytes[i], e.payload[i] = s.packets, s.bytes, s.payload
-		e.opened[i], e.answered[i], e.flags[i] = uint8(s.opened), uint8(s.answered), s.flags
-		if r.Has&picket.HasPackets != 0 && (s.squares > 0 || s.patterns != [patterns]uint32{}) {
-			e.packet = int8(i)
-			e.pattern = int8(pattern(r))
-		}
-	}
-	return nil
-}
-
-// talkHash is of a record's conversation, whichever way it is told.
-func talkHash(seed uint64, r *picket.Record, src, dst addr) uint64 {
-	if swapped(r, src, dst) {
-		src, dst = dst, src
-	}
-	h := mix(src.lo^seed, dst.lo^src.hi)
-	sum, product := uint64(r.SrcPort)+uint64(r.DstPort), uint64(r.SrcPort)*uint64(r.DstPort)
-	return mix(h^dst.hi, product<<24|sum<<8^uint64(r.Proto))
-}
-
 // talk is one conversation in one hour, over all interfaces.
 type talk struct {
 	ends     [2]addr
@@ -148,6 +53,7 @@ type talkTable struct {
 	rows    paged[minuteRow]
 	details paged[detail]
 	spans   hourSpans
+	fetched uint32
 }
 
 // paged is a list that grows without moving.
@@ -246,8 +152,7 @@ func (t *talkTable) talk(e *arrival, minute int64) *talk {
 	if 2*t.talks.n >= len(t.index) {
 		t.rehash()
 	}
-	hour := int32(floorDiv(minute, 60))
-	h := e.hash + uint64(hour)*0x9e3779b97f4a7c15
+	hour, h := int32(floorDiv(minute, 60)), e.in(minute)
 	mask := uint64(len(t.index) - 1)
 	tag := h &^ math.MaxUint32
 	for i := h >> 32 & mask; ; i = (i + 1) & mask {
@@ -267,6 +172,11 @@ func (t *talkTable) talk(e *arrival, minute int64) *talk {
 			return k
 		}
 	}
+}
+
+// in returns the hash of the conversation in the hour of a minute.
+func (e *arrival) in(minute int64) uint64 {
+	return e.hash + uint64(floorDiv(minute, 60))*0x9e3779b97f4a7c15
 }
 
 // Bytes that an item takes with its share of the index.
