@@ -104,6 +104,7 @@ func nameRows(args []string) error {
 	suffixes := []string{"com", "de", "co.uk", "net", "org", "pages.dev", "top", "com.br"}
 	hosts := []string{"", "www.", "mail.", "api-3.eu-west.", "cdn7."}
 	sum, kept := 0.0, 0
+	var row []float64
 	for range n {
 		word := []byte(words[rng.IntN(len(words))])
 		switch rng.IntN(4) {
@@ -123,7 +124,8 @@ func nameRows(args []string) error {
 			continue
 		}
 		if name, err := extract.ParseName(text); err == nil {
-			sum += extract.NameRow(name, lexicon, brands)[0]
+			row = extract.AppendNameRow(row[:0], name, lexicon, brands)
+			sum += row[0]
 			kept++
 		}
 	}

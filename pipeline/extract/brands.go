@@ -16,11 +16,16 @@ import (
 
 // Brands are the names that phishing imitates, with the domains that are theirs.
 type Brands struct {
-	list   []brand
-	at     map[string]int   // place of a word in the list
-	owners map[string][]int // by registrable domain: whose it is
-	search func() *brandSearch
+	list    []brand
+	at      map[string]int   // place of a word in the list
+	owners  map[string][]int // by registrable domain: whose it is
+	marks   [1 << 10]uint64  // ownerMark of those that owners has
+	letters int              // of all words
+	search  func() *brandSearch
 }
+
+// maxBrandLetters of a list have room in the states of a brandSearch.
+const maxBrandLetters = 60_000
 
 type brand struct {
 	word  string // as people read it: letters and digits
@@ -61,6 +66,9 @@ func (b *Brands) add(word string, domains []string) error {
 		return fmt.Errorf("brand %q: want two letters or digits or more", word)
 	}
 	i, known := b.at[word]
+	if b.letters += len(word); !known && b.letters > maxBrandLetters {
+		return fmt.Errorf("brand %q: the list has more than %d letters in all", word, maxBrandLetters)
+	}
 	if !known {
 		i = len(b.list)
 		b.at[word] = i
@@ -77,9 +85,28 @@ func (b *Brands) add(word string, domains []string) error {
 		}
 		if !slices.Contains(b.owners[d], i) {
 			b.owners[d] = append(b.owners[d], i)
+			mark := ownerMark(d)
+			b.marks[mark/64] |= 1 << (mark % 64)
 		}
 	}
 	return nil
+}
+
+// ownerMark tells most domains apart by a few of their characters.
+func ownerMark(domain string) uint16 {
+	n := len(domain)
+	if n < 8 {
+		return uint16(n)
+	}
+	return uint16(n) ^ uint16(domain[0])<<8 ^ uint16(domain[1])<<5 ^ uint16(domain[2])<<3 ^ uint16(domain[3])<<11 ^ uint16(domain[n-5])<<6 ^ uint16(domain[n-6])
+}
+
+// ownersOf returns the brands whose domain it is.
+func (b *Brands) ownersOf(domain string) []int {
+	if mark := ownerMark(domain); b.marks[mark/64]>>(mark%64)&1 == 0 {
+		return nil
+	}
+	return b.owners[domain]
 }
 
 // With returns the brands and those that more has, in the form of ReadBrands.
@@ -312,7 +339,7 @@ func editDistance(a, b string) int {
 func (b *Brands) Len() int { return len(b.list) }
 
 // Own reports whether a name's domain belongs to a brand.
-func (b *Brands) Own(n Name) bool { return len(b.owners[n.Registrable]) > 0 }
+func (b *Brands) Own(n Name) bool { return len(b.ownersOf(n.Registrable)) > 0 }
 
 // Glyphs returns the letters of other scripts that look like an ASCII letter or
 // digit, in order (UTS #39).

@@ -83,19 +83,21 @@ func (l *Lexicon) runOdds(space byte, text string, shortest int) float64 {
 	for size := shortest; size <= min(longest, len(marked)); size++ {
 		n += len(marked) - size + 1
 	}
-	for ; len(marked) >= longest; marked = marked[1:] {
-		two := ((begun^uint32(marked[0]))*prime ^ uint32(marked[1])) * prime
-		three := (two ^ uint32(marked[2])) * prime
-		four := (three ^ uint32(marked[3])) * prime
-		five := (four ^ uint32(marked[4])) * prime
+	at := 0
+	for ; at+longest <= len(marked); at++ {
+		run := (*[longest]byte)(marked[at:])
+		two := ((begun^uint32(run[0]))*prime ^ uint32(run[1])) * prime
+		three := (two ^ uint32(run[2])) * prime
+		four := (three ^ uint32(run[3])) * prime
+		five := (four ^ uint32(run[4])) * prime
 		sum += int64(l.weights[fold(three)]) + int64(l.weights[fold(four)]) + int64(l.weights[fold(five)])
 		if shortest == 2 {
 			sum += int64(l.weights[fold(two)])
 		}
 	}
-	for ; len(marked) >= shortest; marked = marked[1:] {
+	for ; at+shortest <= len(marked); at++ {
 		h := begun
-		for i, c := range marked {
+		for i, c := range marked[at:] {
 			if h = (h ^ uint32(c)) * prime; i+1 >= shortest {
 				sum += int64(l.weights[fold(h)])
 			}

@@ -3,6 +3,7 @@ package extract
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"golang.org/x/net/publicsuffix"
@@ -108,26 +109,33 @@ var nameSchema = sync.OnceValue(func() picket.Schema {
 	return hashSchema(basis, len(NameCatalogue), func(i int) (string, int) { return NameCatalogue[i].Name, NameCatalogue[i].Version })
 })
 
-// values returns the features of a name, those of what was seen of it missing where it
-// stood in a list.
-func (w *nameWindow) values(l *Lexicon, b *Brands) []float64 {
-	values := NameRow(w.Name, l, b)
+// values appends the features of a name to a row, those of what was seen of it missing
+// where it stood in a list.
+func (w *nameWindow) values(row []float64, l *Lexicon, b *Brands) []float64 {
+	row = AppendNameRow(row, w.Name, l, b)
 	if w.sum.lookups() == w.sum.via[3] {
-		return values
+		return row
 	}
-	for i := signs; i < len(values); i++ {
-		values[i] = NameCatalogue[i].of(w)
+	seen := row[len(row)-len(NameCatalogue)+signs:]
+	for i := range seen {
+		seen[i] = NameCatalogue[signs+i].of(w)
 	}
-	return values
+	return row
 }
 
 // NameRow returns the features of a name that nobody was seen to ask for, as for a
 // list.
 func NameRow(n Name, l *Lexicon, b *Brands) []float64 {
-	values := make([]float64, len(NameCatalogue))
-	l.signs((*nameSigns)(values), &n, b)
-	for i := signs; i < len(values); i++ {
-		values[i] = math.NaN()
+	return AppendNameRow(make([]float64, 0, len(NameCatalogue)), n, l, b)
+}
+
+// AppendNameRow appends what NameRow returns.
+func AppendNameRow(row []float64, n Name, l *Lexicon, b *Brands) []float64 {
+	from := len(row)
+	row = slices.Grow(row, len(NameCatalogue))[:from+len(NameCatalogue)]
+	l.signs((*nameSigns)(row[from:]), &n, b)
+	for i := from + signs; i < len(row); i++ {
+		row[i] = math.NaN()
 	}
-	return values
+	return row
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
 )
 
 // Name is a host name taken apart by the public suffix list.
@@ -67,7 +66,7 @@ func ParseName(text string) (Name, error) {
 	if isLocal(host[top+1:]) {
 		return n, errLocal
 	}
-	suffix, icann := publicsuffix.PublicSuffix(host)
+	suffix, icann := suffixes().suffix(host)
 	if !icann && !strings.Contains(suffix, ".") {
 		return n, errLocal // no registry has that suffix
 	}
@@ -93,7 +92,7 @@ func registrySuffix(hosting string) string {
 		if !ok {
 			return rest
 		}
-		if s, icann := publicsuffix.PublicSuffix(parent); icann && s == parent {
+		if s, icann := suffixes().suffix(parent); icann && s == parent {
 			return parent
 		}
 		rest = parent

@@ -9,12 +9,12 @@ import (
 // words that are a letter or two away from one by what is left of both without these
 // letters: both at the price of the text, however many brands there are.
 type brandSearch struct {
-	next  []uint32           // by state (times plainLetters) and letter
-	last  uint32             // from this state on a brand ends in each
+	next  []uint16           // by state and letter
+	last  uint16             // from this state on a brand ends in each
 	ends  [][]int32          // of these states: brands whose plain word ends here
 	rests map[uint64][]int32 // by sum of the letters that are left of a plain word when one or two are taken away
-	seen  []uint64           // which of these sums there can be, by their upper bits
-	shift int                // what is above the bits that count
+	seen  []uint64           // which of these sums there can be, a word by their upper bits
+	shift int                // of what is below these
 }
 
 // plainLetters are those of plain words: none of them, digits, letters.
@@ -37,17 +37,18 @@ func newBrandSearch(list []brand) *brandSearch {
 		if len(list[i].plain) < minFuzzy {
 			continue
 		}
-		eachRest([]byte(list[i].plain), func(sum uint64) {
+		for _, sum := range appendRests(nil, []byte(list[i].plain)) {
 			if all := s.rests[sum]; len(all) == 0 || all[len(all)-1] != int32(i) {
 				s.rests[sum] = append(all, int32(i))
 			}
-		})
+		}
 	}
-	// With 64 bits to a sum few that are not there look as if they were.
-	size := min(max(6, bits.Len(uint(64*len(s.rests)))), 23)
-	s.seen, s.shift = make([]uint64, 1<<(size-6)), 64-size
+	// With 16 bits to a sum, and two of a word for each, two in a hundred that are not
+	// there look as if they were.
+	size := min(max(6, bits.Len(uint(16*len(s.rests)))), 20)
+	s.seen, s.shift = make([]uint64, 1<<(size-6)), 64-(size-6)
 	for sum := range s.rests {
-		s.seen[sum>>s.shift/64] |= 1 << (sum >> s.shift % 64)
+		s.seen[sum>>(s.shift&63)] |= seenBits(sum)
 	}
 	return s
 }
@@ -55,54 +56,54 @@ func newBrandSearch(list []brand) *brandSearch {
 // enterAll makes the automaton: a trie of the plain words, which link completes. The
 // states in which a word ends come last, so that a comparison tells them.
 func (s *brandSearch) enterAll(list []brand) {
-	trie := [][plainLetters]uint32{{}}
+	trie := [][plainLetters]uint16{{}}
 	ends := [][]int32{nil}
 	for i := range list {
-		at := uint32(0)
+		at := uint16(0)
 		for _, c := range []byte(list[i].plain) {
 			to := trie[at][plainLetter[c]]
 			if to == 0 {
-				to = uint32(len(trie))
+				to = uint16(len(trie))
 				trie[at][plainLetter[c]] = to
-				trie, ends = append(trie, [plainLetters]uint32{}), append(ends, nil)
+				trie, ends = append(trie, [plainLetters]uint16{}), append(ends, nil)
 			}
 			at = to
 		}
 		ends[at] = append(ends[at], int32(i))
 	}
 	link(trie, ends)
-	place, n := make([]uint32, len(trie)), uint32(0)
+	place, n := make([]uint16, len(trie)), uint16(0)
 	for _, ending := range []bool{false, true} {
 		if ending {
-			s.last = n * plainLetters
+			s.last = n
 		}
 		for at := range trie {
 			if (len(ends[at]) > 0) == ending {
-				place[at] = n * plainLetters
+				place[at] = n
 				n++
 			}
 		}
 	}
-	s.next, s.ends = make([]uint32, len(trie)*plainLetters), make([][]int32, n-s.last/plainLetters)
+	s.next, s.ends = make([]uint16, len(trie)*plainLetters), make([][]int32, n-s.last)
 	for at := range trie {
 		for c, to := range trie[at] {
-			s.next[place[at]+uint32(c)] = place[to]
+			s.next[int(place[at])*plainLetters+c] = place[to]
 		}
 		if len(ends[at]) > 0 {
-			s.ends[(place[at]-s.last)/plainLetters] = ends[at]
+			s.ends[place[at]-s.last] = ends[at]
 		}
 	}
 }
 
 // link makes an automaton of a trie, level by level.
-func link(next [][plainLetters]uint32, ends [][]int32) {
-	fail := make([]uint32, len(next))
-	queue := []uint32{0}
+func link(next [][plainLetters]uint16, ends [][]int32) {
+	fail := make([]uint16, len(next))
+	queue := []uint16{0}
 	for len(queue) > 0 {
 		at := queue[0]
 		queue = queue[1:]
 		for c := 1; c < plainLetters; c++ {
-			child, other := next[at][c], uint32(0)
+			child, other := next[at][c], uint16(0)
 			if at != 0 {
 				other = next[fail[at]][c]
 			}
@@ -119,10 +120,10 @@ func link(next [][plainLetters]uint32, ends [][]int32) {
 
 // in appends the brands whose plain word stands in a text, each as often as it does.
 func (s *brandSearch) in(plain []byte, found []int32) []int32 {
-	at := uint32(0)
+	at := uint16(0)
 	for _, c := range plain {
-		if at = s.next[at+uint32(plainLetter[c])]; at >= s.last {
-			found = append(found, s.ends[(at-s.last)/plainLetters]...)
+		if at = s.next[uint(at)*plainLetters+uint(plainLetter[c])]; at >= s.last {
+			found = append(found, s.ends[at-s.last]...)
 		}
 	}
 	return found
@@ -133,12 +134,16 @@ func (s *brandSearch) in(plain []byte, found []int32) []int32 {
 // the word by no more than that is among them: letters without their order are fewer
 // to look up than what is left of the word, and few words are made of the same.
 func (s *brandSearch) near(word []byte, visit func(brands []int32)) {
-	eachRest(word, func(sum uint64) {
-		if s.seen[sum>>s.shift/64]>>(sum>>s.shift%64)&1 != 0 {
+	var room [96]uint64 // enough for most
+	for _, sum := range appendRests(room[:0], word) {
+		if want := seenBits(sum); s.seen[sum>>(s.shift&63)]&want == want {
 			visit(s.rests[sum])
 		}
-	})
+	}
 }
+
+// seenBits are the two bits that a sum sets in its word.
+func seenBits(sum uint64) uint64 { return 1<<(sum%64) | 1<<(sum/64%64) }
 
 // letterSums are what each letter adds to the sum of a word: any numbers whose sums
 // seldom meet.
@@ -152,41 +157,47 @@ var letterSums = func() (of [256]uint64) {
 	return of
 }()
 
-// eachRest visits the sum of a word's letters, and of what is left of them without one,
-// of a long word without two.
-func eachRest(word []byte, visit func(sum uint64)) {
-	var room [maxFuzzy]uint64
-	kinds := room[:0] // one of each letter
-	var once, twice [4]uint64
-	sum := uint64(0)
-	for _, c := range word {
-		add := letterSums[c]
+// plainSums are letterSums by plainLetter.
+var plainSums = func() (of [plainLetters]uint64) {
+	for c, code := range plainLetter {
+		of[code] = letterSums[c]
+	}
+	return of
+}()
+
+// appendRests appends the sum of a word's letters, and of what is left of them without
+// one, of a long word without two.
+func appendRests(sums []uint64, word []byte) []uint64 {
+	var kinds [maxFuzzy]uint64 // one of each letter
+	n, sum := 0, uint64(0)
+	var once, twice uint64 // letters by plainLetter
+	for _, c := range word[:min(len(word), maxFuzzy)] {
+		add, bit := letterSums[c], uint64(1)<<(plainLetter[c]&63)
 		sum += add
-		bit := uint64(1) << (c % 64)
-		if once[c/64]&bit == 0 {
-			kinds = append(kinds, add)
+		if once&bit == 0 || bit == 1 { // no brand has the other letters
+			kinds[n] = add
+			n++
 		}
-		twice[c/64] |= once[c/64] & bit
-		once[c/64] |= bit
+		twice |= once & bit
+		once |= bit
 	}
-	visit(sum)
+	sums = append(sums, sum)
 	if len(word) < minFuzzy {
-		return
+		return sums
 	}
-	for i, one := range kinds {
-		visit(sum - one)
+	for i, one := range kinds[:n] {
+		left := sum - one
+		sums = append(sums, left)
 		if len(word) >= minFuzzier {
 			for _, other := range kinds[:i] {
-				visit(sum - one - other)
+				sums = append(sums, left-other)
 			}
 		}
 	}
-	if len(word) < minFuzzier {
-		return
-	}
-	for i, set := range twice {
-		for ; set != 0; set &= set - 1 {
-			visit(sum - 2*letterSums[64*i+bits.TrailingZeros64(set)])
+	if len(word) >= minFuzzier {
+		for twice &^= 1; twice != 0; twice &= twice - 1 {
+			sums = append(sums, sum-2*plainSums[bits.TrailingZeros64(twice)])
 		}
 	}
+	return sums
 }

@@ -212,13 +212,14 @@ func (m *imitation) sign(s *nameSigns) {
 // then below it; first what is the whole, then a word of it, then a part, then
 // what is merely near. Of equals the longest counts, then the first of the list.
 func (b *Brands) imitated(n *Name) imitation {
-	if owned := b.owners[n.Registrable]; len(owned) > 0 {
+	punycode := strings.Contains(n.Host, "xn--")
+	if owned := b.ownersOf(n.Registrable); len(owned) > 0 {
 		return imitation{own: true, at: owned[0], word: b.list[owned[0]].word, how: "own"}
 	}
-	m, ok := b.within(n.Label)
+	m, ok := b.within(n.Label, punycode)
 	m.where = "label"
 	if !ok {
-		if m, ok = b.within(n.Sub); !ok {
+		if m, ok = b.within(n.Sub, punycode); !ok {
 			return imitation{}
 		}
 		m.where = "sub"
@@ -230,12 +231,12 @@ func (b *Brands) imitated(n *Name) imitation {
 const minPart = 5
 
 // within returns the brand that a part of a name plays on.
-func (b *Brands) within(text string) (imitation, bool) {
+func (b *Brands) within(text string, punycode bool) (imitation, bool) {
 	if text == "" {
 		return imitation{}, false
 	}
 	seen := text
-	if strings.Contains(text, "xn--") {
+	if punycode {
 		labels := strings.Split(text, ".")
 		for i := range labels {
 			labels[i] = readable(labels[i])

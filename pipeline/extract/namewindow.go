@@ -16,6 +16,9 @@ import (
 // a tunnel's random names are one entity.
 const maxHosts = 64
 
+// rowsAtOnce of a window of names have room made for them together.
+const rowsAtOnce = 64
+
 // nameWindow is one name in one hour, over everybody who asked.
 type nameWindow struct {
 	Name
@@ -59,9 +62,15 @@ func nameHour(ctx context.Context, parts []Part, o CloseOptions, stats *CloseSta
 	if brands == nil {
 		brands = DefaultBrands()
 	}
+	var room []float64 // of rows to come: one allocation for many
 	t := nameTally{hour: hour, elapsed: elapsed, emit: func(w *nameWindow) error {
 		stats.Windows++
-		return emit(w.features(DefaultLexicon(), brands))
+		if cap(room) < len(NameCatalogue) {
+			room = make([]float64, 0, rowsAtOnce*len(NameCatalogue))
+		}
+		row := w.values(room[:0:len(NameCatalogue)], DefaultLexicon(), brands)
+		room = room[len(NameCatalogue):len(NameCatalogue)]
+		return emit(w.features(row))
 	}}
 	err := rows.each(func(key string, s *nameState) error {
 		stats.Rows++
@@ -143,7 +152,7 @@ func (w *nameWindow) count(s *nameState) {
 	w.clients++
 }
 
-func (w *nameWindow) features(l *Lexicon, b *Brands) *picket.Features {
+func (w *nameWindow) features(row []float64) *picket.Features {
 	return &picket.Features{
 		Window: picket.Window{
 			Entity: picket.Entity{Kind: picket.KindName, ID: w.Host},
@@ -151,7 +160,7 @@ func (w *nameWindow) features(l *Lexicon, b *Brands) *picket.Features {
 		},
 		Elapsed: w.elapsed,
 		Flows:   w.sum.lookups(),
-		Values:  w.values(l, b),
+		Values:  row,
 	}
 }
 
