@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"picket"
+	"picket/pipeline/extract"
 	"picket/pipeline/train"
 	"picket/simulate"
 	"picket/store"
@@ -41,11 +42,20 @@ func flowsSay(t *testing.T, lines ...string) ([]picket.Finding, []simulate.Truth
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	p, truths, err := Play{Name: "coverage", Script: script, Format: "vpc5"}.perform(ctx, t.TempDir())
+	p := New(Default(), Deps{Bucket: store.NewMemory(nil), Now: time.Now, TempDir: t.TempDir()})
+	b := newBuilders(extract.Options{TempDir: t.TempDir()})
+	defer b.Close()
+	sum, err := simulate.Records(ctx, script, "vpc5", b.Add)
+	if err == nil {
+		err = p.finish(ctx, &Ingested{Object: "coverage", Version: "1"}, b)
+	}
+	if err == nil {
+		err = p.Close(ctx, true, nil)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return modelSays(t, p), truths
+	return modelSays(t, p), sum.Labels
 }
 
 // modelSays returns the findings of the shipped model on all days of a bucket.

@@ -20,7 +20,6 @@ import (
 	"picket/pipeline/decode"
 	"picket/pipeline/extract"
 	"picket/simulate"
-	"picket/store"
 )
 
 // flowFormats are the formats that the same traffic is written in, with what each
@@ -149,11 +148,13 @@ func TestFormatsDecodeToTheirRecords(t *testing.T) {
 // trafficRows returns the rows of an hour of records by kind, entity and start.
 func trafficRows(t *testing.T, records []picket.Record, seconds int64) map[string]picket.Features {
 	t.Helper()
-	p := New(Default(), Deps{Bucket: store.NewMemory(nil), Now: time.Now, TempDir: t.TempDir()})
-	err := p.IngestRecords(context.Background(), "log", func(emit func(*picket.Record) error) error {
+	p := New(Default(), Deps{TempDir: t.TempDir()})
+	s, err := p.takeStraight(func(emit func(*picket.Record) error) error {
 		for i := range records {
-			if err := emit(&records[i]); err != nil {
-				return err
+			if r := &records[i]; r.Access == nil && r.Source != picket.SourceNames {
+				if err := emit(r); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -161,12 +162,10 @@ func trafficRows(t *testing.T, records []picket.Record, seconds int64) map[strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Close(context.Background(), true, nil); err != nil {
-		t.Fatal(err)
-	}
+	defer s.Close()
 	rows := map[string]picket.Features{}
-	err = p.Rows(context.Background(), func(f *picket.Features) error {
-		if f.Seconds == seconds && extract.RoadOf(f.Source).Detector == picket.DetectorTraffic {
+	err = s.Rows(context.Background(), Query{Seconds: seconds}, func(f *picket.Features) error {
+		if f.Seconds == seconds {
 			row := *f
 			row.Values = slices.Clone(f.Values)
 			rows[fmt.Sprintf("%s %d", f.Entity, f.Start)] = row

@@ -71,8 +71,13 @@ func (g *Gathered) Datasets() []*picket.Dataset {
 // Of each class and booster maxRows are kept at most, and those for which keep, if
 // it is not nil, is true.
 func (p *Pipeline) Gather(ctx context.Context, maxRows int, labeller func(seconds int64) *train.Labeller, keep func(*picket.Features) bool) (Gathered, error) {
+	return gather(func(visit func(*picket.Features) error) error { return p.Rows(ctx, visit) }, maxRows, labeller, keep)
+}
+
+// gather is Gather of rows that may be kept.
+func gather(rows func(visit func(*picket.Features) error) error, maxRows int, labeller func(seconds int64) *train.Labeller, keep func(*picket.Features) bool) (Gathered, error) {
 	collectors := map[picket.BoosterID]*train.Collector{}
-	err := p.Rows(ctx, func(f *picket.Features) error {
+	err := rows(func(f *picket.Features) error {
 		detector := infer.Detector(f)
 		id := picket.BoosterOf(detector, f)
 		c := collectors[id]

@@ -147,18 +147,6 @@ func (p *Pipeline) read(ctx context.Context, raw Raw, versions []Ingested) (Inge
 	return in, p.finish(ctx, &in, builder)
 }
 
-// IngestRecords takes records that need no decoding, such as simulated ones, as
-// if they stood in an object of the given key.
-func (p *Pipeline) IngestRecords(ctx context.Context, key string, feed func(emit func(*picket.Record) error) error) error {
-	builder := newBuilders(extract.Options{TempDir: p.deps.TempDir})
-	defer builder.Close()
-	if err := feed(builder.Add); err != nil {
-		return fmt.Errorf("ingest %s: %w", key, err)
-	}
-	in := Ingested{Object: key, Version: digest(key)}
-	return p.finish(ctx, &in, builder)
-}
-
 // again returns the version of content that was read. An object that is put back
 // to what it was before its last change has the content of an old version, but is
 // newer than all: it becomes a version of its own.

@@ -121,17 +121,18 @@ func likely(c *picket.Calibration, p float64) float64 {
 
 // listen scores all rows of a play.
 func (q *quiet) listen(ctx context.Context, play Play, scorer Scorer, tempDir string) error {
-	p, _, err := play.perform(ctx, tempDir)
+	rows, _, err := play.perform(ctx, tempDir)
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	type entityDay struct {
 		voice
 		entity string
 		day    int64
 	}
 	greatest := map[entityDay]float64{}
-	err = p.Rows(ctx, func(f *picket.Features) error {
+	err = rows.Rows(ctx, Query{}, func(f *picket.Features) error {
 		scores, err := scorer.Score(ctx, []picket.Features{*f}, false)
 		if err != nil || scores[0].Classes == nil || f.Entity.ID == picket.Rest || !bears(&scores[0]) {
 			return err

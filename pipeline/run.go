@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -226,11 +228,22 @@ func (e *execution) dataset(ctx context.Context) (string, error) {
 	e.prepared, err = e.p.Prepare(ctx, e.o)
 	e.state.Dataset = e.prepared.Snapshot.ID
 	counts := e.prepared.Snapshot.Counts
-	said := fmt.Sprintf("%d rows, %d unlabelled, %v", counts.Rows, counts.Unlabelled, counts.ByClass)
+	said := fmt.Sprintf("%d rows: %s, %d unlabelled", counts.Rows, byClass(counts.ByClass), counts.Unlabelled)
 	if n := len(e.prepared.Verdicts); n > 0 {
 		said += fmt.Sprintf("; %d verdicts on %d rows", n, e.prepared.Judged)
 	}
 	return said, err
+}
+
+// byClass says how many rows each class has, the most first.
+func byClass(counts map[string]int) string {
+	classes := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for i, class := range classes {
+		classes[i] = fmt.Sprintf("%d %s", counts[class], class)
+	}
+	return strings.Join(classes, ", ")
 }
 
 // labeller gives rows their class: by the truth of a simulation, or by labels/ and

@@ -11,7 +11,6 @@ import (
 
 	"picket"
 	"picket/simulate"
-	"picket/store"
 )
 
 // Play is one script as one format logs it.
@@ -104,11 +103,13 @@ func Simulated(ctx context.Context, plays []Play, maxRows int, tempDir string, d
 
 // gather plays a script and labels its rows.
 func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathered, error) {
-	p, truths, err := play.perform(ctx, tempDir)
+	s, truths, err := play.perform(ctx, tempDir)
 	if err != nil {
 		return Gathered{}, err
 	}
-	g, err := p.Gather(ctx, maxRows, TruthLabeller(truths), nil)
+	defer s.Close()
+	rows := func(visit func(*picket.Features) error) error { return s.Rows(ctx, Query{}, visit) }
+	g, err := gather(rows, maxRows, TruthLabeller(truths), nil)
 	for _, set := range g.Sets {
 		for i := range set.Examples {
 			set.Examples[i].Group = play.Name
@@ -117,17 +118,14 @@ func (play Play) gather(ctx context.Context, maxRows int, tempDir string) (Gathe
 	return g, err
 }
 
-// perform plays a script into a bucket in memory and closes its windows.
-func (play Play) perform(ctx context.Context, tempDir string) (*Pipeline, []simulate.Truth, error) {
-	p := New(Default(), Deps{Bucket: store.NewMemory(nil), Now: time.Now, TempDir: tempDir})
+// perform plays a script, whose rows are then what a bucket would hold of its logs.
+func (play Play) perform(ctx context.Context, tempDir string) (*Straight, []simulate.Truth, error) {
+	p := New(Default(), Deps{Now: time.Now, TempDir: tempDir})
 	var truths []simulate.Truth
-	err := p.IngestRecords(ctx, play.Name, func(emit func(*picket.Record) error) error {
+	s, err := p.takeStraight(func(emit func(*picket.Record) error) error {
 		sum, err := simulate.Records(ctx, play.Script, play.Format, emit)
 		truths = sum.Labels
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return p, truths, p.Close(ctx, true, nil)
+	return s, truths, err
 }

@@ -51,6 +51,24 @@ func (p *Pipeline) ReadStraight(ctx context.Context, raws []Raw, read func(int, 
 	return s, nil
 }
 
+// takeStraight is ReadStraight of records of flows that need no decoding.
+func (p *Pipeline) takeStraight(feed func(emit func(*picket.Record) error) error) (*Straight, error) {
+	s := &Straight{p: p, d: extract.NewDirect(extract.DirectOptions{TempDir: p.deps.TempDir})}
+	f := s.d.Feed()
+	err := feed(f.Add)
+	if err == nil {
+		err = f.Flush()
+	}
+	if err == nil {
+		s.hours, err = s.d.Slots()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // Close frees memory and disk.
 func (s *Straight) Close() error { return s.d.Close() }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -117,8 +118,35 @@ func (r *demoReport) verdict() error {
 
 func (d *demo) say(format string, args ...any) {
 	if d.out != nil {
-		fmt.Fprintf(d.out, format+"\n", args...)
+		fmt.Fprintln(d.out, wrapped(fmt.Sprintf(format, args...)))
 	}
+}
+
+// Lines of the demo are as wide at most, and begin with a word of up to so many
+// letters, below which they go on.
+const (
+	demoColumns = 120
+	demoIndent  = 10
+)
+
+// wrapped breaks a line between words where it is too long. A word that is longer
+// than a line stays whole.
+func wrapped(line string) string {
+	var b strings.Builder
+	for utf8.RuneCountInString(line) > demoColumns {
+		fits := len(string([]rune(line)[:demoColumns+1])) // a space may stand behind the last column
+		at := strings.LastIndexByte(line[:fits], ' ')
+		if at <= demoIndent {
+			if at = strings.IndexByte(line[fits:], ' '); at < 0 {
+				break
+			}
+			at += fits
+		}
+		b.WriteString(line[:at] + "\n")
+		line = strings.Repeat(" ", demoIndent) + line[at+1:]
+	}
+	b.WriteString(line)
+	return b.String()
 }
 
 func (d *demo) run(ctx context.Context) (*demoReport, error) {

@@ -113,7 +113,7 @@ const (
 func (d *demo) tell(r *demoReport) {
 	d.say("")
 	for _, f := range r.Findings {
-		d.say("%-8s %s", f.Severity, f.Sentence)
+		d.say("%-9s %s", f.Severity, f.Sentence)
 	}
 	d.say("")
 	found := 0

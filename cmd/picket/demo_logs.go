@@ -7,8 +7,11 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"picket"
 	"picket/simulate"
@@ -63,18 +66,33 @@ func labs(seeds []uint64, at time.Time) ([]*simulate.Script, error) {
 // drop plays scripts into raw/, and their label files into labels/: the first one
 // in every format, the others in one each.
 func (d *demo) drop(ctx context.Context, what string, scripts []*simulate.Script) ([]simulate.Truth, error) {
-	var truths []simulate.Truth
+	sums := make([][]*simulate.Summary, len(demoFormats)) // by format and script, nil where it is not played
+	group, playing := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for f, format := range demoFormats {
-		var total simulate.Summary
-		attacks := 0
+		sums[f] = make([]*simulate.Summary, len(scripts))
 		for i, script := range scripts {
 			if i > 0 && i%len(demoFormats) != f {
 				continue
 			}
-			folder := path.Join(strings.ReplaceAll(what, " ", "-"), format, fmt.Sprintf("network-%02d", i))
-			sum, err := simulate.Write(ctx, script, format, d.sink(ctx, folder))
-			if err != nil {
-				return nil, err
+			group.Go(func() error {
+				folder := path.Join(strings.ReplaceAll(what, " ", "-"), format, fmt.Sprintf("network-%02d", i))
+				sum, err := simulate.Write(playing, script, format, d.sink(playing, folder))
+				sums[f][i] = &sum
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var truths []simulate.Truth
+	for f, format := range demoFormats {
+		var total simulate.Summary
+		attacks := 0
+		for i, sum := range sums[f] {
+			if sum == nil {
+				continue
 			}
 			if i > 0 || f == 0 {
 				truths = append(truths, sum.Labels...)
@@ -82,7 +100,7 @@ func (d *demo) drop(ctx context.Context, what string, scripts []*simulate.Script
 			total.Objects += sum.Objects
 			total.Records += sum.Records
 			total.Conversations += sum.Conversations
-			attacks += len(script.Attacks)
+			attacks += len(scripts[i].Attacks)
 		}
 		d.say("%-9s %s, as %s: %d objects, %d records; %d attacks hidden in %d conversations", "raw", what, format, total.Objects, total.Records, attacks, total.Conversations)
 	}

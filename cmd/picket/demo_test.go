@@ -150,3 +150,20 @@ func TestDemoVerdict(t *testing.T) {
 	f(demoReport{GatePassed: true, Attacks: []demoAttack{found, missed}}, "1 attacks were missed: c2 beacon")
 	f(demoReport{GatePassed: true, Attacks: []demoAttack{found}, Benign: []string{"a", "b", "c"}}, "3 findings fall on benign")
 }
+
+// TestWrapped breaks lines between words, below the first one.
+func TestWrapped(t *testing.T) {
+	f := func(line string, want ...string) {
+		t.Helper()
+		if got := wrapped(line); got != strings.Join(want, "\n") {
+			t.Errorf("%q", got)
+		}
+	}
+	word := strings.Repeat("é", 59)
+	f("high      "+word, "high      "+word)
+	f(word+" "+word+"é", word+" "+word+"é") // 120 columns
+	f(word+" "+word+"éé", word, "          "+word+"éé")
+	f("low       "+word+" "+word+" "+word, "low       "+word, "          "+word, "          "+word)
+	f("low       "+word+word+" x", "low       "+word+word, "          x")
+	f(word+word+word, word+word+word)
+}
