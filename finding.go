@@ -70,6 +70,10 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
+// FactImitates is the name of the fact that says whom a name plays on: the word that
+// it is known by, then its domain in brackets.
+const FactImitates = "imitates"
+
 // Window returns the window that gave the confidence.
 func (f *Finding) Window() Window {
 	return Window{Entity: f.Entity, Start: f.At, Seconds: f.Seconds, Source: f.Source}

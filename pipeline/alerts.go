@@ -133,6 +133,9 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 		if a, told := atFirstSight(&row, key); told {
 			sc.rulings = append(sc.rulings, a)
 		}
+		if a, told := p.lookalike(&row, key, lists); told {
+			sc.rulings = append(sc.rulings, a)
+		}
 		sc.rulings = append(sc.rulings, lists.names(&row, key)...)
 		if batch = append(batch, row); len(batch) < batchRows {
 			return nil

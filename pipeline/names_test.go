@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -187,13 +188,16 @@ func TestNamesToFindings(t *testing.T) {
 	take("dns.log", `{"query_timestamp":"2024-03-01T09:00:05Z","query_name":"login-acmeworks.top.","query_type":"A","rcode":"NOERROR","answers":[{"Rdata":"192.0.2.7","Type":"A"}],"srcaddr":"10.0.1.5","srcport":"5","transport":"UDP"}
 {"query_timestamp":"2024-03-01T09:00:06Z","query_name":"fine.example.org.","query_type":"A","rcode":"NOERROR","srcaddr":"10.0.1.6","srcport":"5","transport":"UDP"}
 {"query_timestamp":"2024-03-01T09:00:07Z","query_name":"www.allowed.com.","query_type":"A","rcode":"NOERROR","srcaddr":"10.0.1.6","srcport":"5","transport":"UDP"}
+{"query_timestamp":"2024-03-01T09:00:07Z","query_name":"www.acmeworks.com.edgekey.net.","query_type":"A","rcode":"NOERROR","srcaddr":"10.0.1.6","srcport":"5","transport":"UDP"}
+{"query_timestamp":"2024-03-01T09:00:08Z","query_name":"acmevvorks.com.","query_type":"A","rcode":"NOERROR","srcaddr":"10.0.1.6","srcport":"5","transport":"UDP"}
+{"query_timestamp":"2024-03-01T09:00:08Z","query_name":"www.g00gle.com.allowed.com.","query_type":"A","rcode":"NOERROR","srcaddr":"10.0.1.6","srcport":"5","transport":"UDP"}
 `)
 	take("flows.log", "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n"+
 		"2 1 eni-1 10.0.1.5 192.0.2.7 50000 443 6 5 400 1709283610 1709283660 ACCEPT OK\n")
 	if err := p.Close(ctx, true, nil); err != nil {
 		t.Fatal(err)
 	}
-	scorer := scorerOf{"login-acmeworks.top": true, "www.allowed.com": true}
+	scorer := scorerOf{"login-acmeworks.top": true, "www.allowed.com": true, "www.acmeworks.com.edgekey.net": true}
 	detect := func() []picket.Finding {
 		t.Helper()
 		d, err := p.Detect(ctx, &picket.Model{ID: "m"}, scorer, 1_709_251_200)
@@ -204,14 +208,18 @@ func TestNamesToFindings(t *testing.T) {
 	}
 	write(cfg.AllowedNames, "allowed.com # ours\n")
 	events := detect()
-	if len(events) != 1 {
+	if len(events) != 2 {
 		t.Fatalf("%d findings: %+v", len(events), events)
+	}
+	slices.SortFunc(events, func(a, b picket.Finding) int { return cmp.Compare(b.Entity.ID, a.Entity.ID) })
+	if f := events[1]; f.Title != "Phishing: acmevvorks.com, imitating acmeworks, asked for by 10.0.1.6" || f.Cut != picket.CutRule {
+		t.Errorf("%q by %s", f.Title, f.Cut)
 	}
 	f := events[0]
 	if f.Entity.ID != "login-acmeworks.top" || !slices.Equal(f.Peers, []string{"10.0.1.5"}) || len(f.Evidence) != 1 || f.Evidence[0].FirstLine != 1 {
 		t.Errorf("%+v", f)
 	}
-	for _, want := range []picket.Fact{{Name: "imitates", Value: "acmeworks (acmeworks.com)"}, {Name: "first asked", Value: "2024-03-01 09:00:05 UTC"},
+	for _, want := range []picket.Fact{{Name: picket.FactImitates, Value: "acmeworks (acmeworks.com)"}, {Name: "first asked", Value: "2024-03-01 09:00:05 UTC"},
 		{Name: "led to", Value: "192.0.2.7"}, {Name: triage.FactFollowed, Value: "a connection from 10.0.1.5 to 192.0.2.7 at 09:00 UTC"}} {
 		if !slices.Contains(f.Facts, want) {
 			t.Errorf("no fact %v in %v", want, f.Facts)

@@ -60,7 +60,11 @@ var packetsIn, targets, portsPerPeer = column("packets_in_per_second"), column("
 
 // bears reports whether a row holds enough of what it is taken for.
 func bears(s *picket.Score) bool {
-	if s.Booster.Detector != picket.DetectorTraffic {
+	switch s.Booster.Detector {
+	case picket.DetectorPhishing:
+		return !extract.Edge(s.Entity.ID)
+	case picket.DetectorTraffic:
+	default:
 		return true
 	}
 	switch class, _ := s.Class(); class {

@@ -22,6 +22,8 @@ type Brands struct {
 	marks   [1 << 10]uint64  // ownerMark of those that owners has
 	letters int              // of all words
 	search  func() *brandSearch
+	given   map[string]bool       // domains that were added by With
+	twins   func() map[string]int // by glance: place in the list
 }
 
 // maxBrandLetters of a list have room in the states of a brandSearch.
@@ -42,8 +44,9 @@ func ReadBrands(r io.Reader) (*Brands, error) {
 }
 
 func newBrands() *Brands {
-	b := &Brands{at: map[string]int{}, owners: map[string][]int{}}
+	b := &Brands{at: map[string]int{}, owners: map[string][]int{}, given: map[string]bool{}}
 	b.search = sync.OnceValue(func() *brandSearch { return newBrandSearch(b.list) })
+	b.twins = sync.OnceValue(func() map[string]int { return glances(b.list) })
 	return b
 }
 
@@ -111,13 +114,20 @@ func (b *Brands) ownersOf(domain string) []int {
 
 // With returns the brands and those that more has, in the form of ReadBrands.
 func (b *Brands) With(more io.Reader) (*Brands, error) {
+	own, err := ReadBrands(more)
+	if err != nil {
+		return nil, err
+	}
 	all := newBrands()
-	for _, e := range b.list {
+	for _, e := range slices.Concat(b.list, own.list) {
 		if err := all.add(e.word, e.domains); err != nil {
 			return nil, err
 		}
 	}
-	return all, all.read(more)
+	for domain := range own.owners {
+		all.given[domain] = true
+	}
+	return all, nil
 }
 
 // Each visits every brand's word and domains, in order.

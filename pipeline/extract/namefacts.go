@@ -16,8 +16,11 @@ func NameFacts(host string, brands *Brands) []picket.Fact {
 		return nil
 	}
 	var facts []picket.Fact
-	if m := brands.imitated(&n); m.word != "" && !m.own && m.telling() {
-		facts = append(facts, picket.Fact{Name: "imitates", Value: m.word + brands.domainOf(m.at)})
+	m := brands.imitated(&n)
+	if at, ok := brands.lookalike(&n); ok {
+		facts = append(facts, picket.Fact{Name: picket.FactImitates, Value: brands.list[at].word + brands.domainOf(at)})
+	} else if m.word != "" && !m.own && m.telling() {
+		facts = append(facts, picket.Fact{Name: picket.FactImitates, Value: m.word + brands.domainOf(m.at)})
 	}
 	if plain := plainName(n); plain != "" && strings.Contains(host, "xn--") {
 		facts = append(facts, picket.Fact{Name: "reads", Value: plain + " in plain letters"})

@@ -17,7 +17,7 @@ func TestFacts(t *testing.T) {
 			Booster:  picket.BoosterID{Detector: picket.DetectorPhishing, Kind: picket.KindName},
 			Classes:  picket.ClassesOf(picket.DetectorPhishing), Probabilities: []float64{0.1, 0.9}, Malicious: 0.9, Margin: 3, Threshold: 1,
 		},
-		Facts: []picket.Fact{{Name: "imitates", Value: "paypal (paypal.com)"}},
+		Facts: []picket.Fact{{Name: picket.FactImitates, Value: "paypal (paypal.com)"}},
 	}
 	told := Triage([]Alert{alert}, Config{})
 	if len(told) != 1 || !strings.HasSuffix(told[0].Sentence, "; imitates paypal (paypal.com)") || !slices.Equal(told[0].Facts, alert.Facts) {

@@ -3,6 +3,7 @@ package triage
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,9 +79,22 @@ func title(f *picket.Finding, counted int) string {
 		}
 		return join(captionOf(f)+" against "+whom, "by", peers)
 	case picket.KindName:
-		return join(captionOf(f)+": "+f.Entity.ID, "asked for by", peers)
+		return join(captionOf(f)+": "+f.Entity.ID+imitating(f, peers), "asked for by", peers)
 	}
 	return join(captionOf(f)+": "+f.Entity.ID, "from", peers)
+}
+
+// imitating names the protected name that a name plays on, before those who asked.
+func imitating(f *picket.Finding, peers string) string {
+	i := slices.IndexFunc(f.Facts, func(fact picket.Fact) bool { return fact.Name == picket.FactImitates })
+	if i < 0 {
+		return ""
+	}
+	word, _, _ := strings.Cut(f.Facts[i].Value, " ")
+	if peers == "" {
+		return ", imitating " + word
+	}
+	return ", imitating " + word + ","
 }
 
 // against is the word between an attack and the other side, where it is not "against".
