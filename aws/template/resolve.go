@@ -24,6 +24,7 @@ type Stack struct {
 type Resource struct {
 	Type       string
 	Properties map[string]any
+	Deletion   string // its DeletionPolicy; "" is Delete
 }
 
 // Resolve answers the functions of a template (Base or ML) for an account and
@@ -61,7 +62,8 @@ func Resolve(text string, account Account, parameters map[string]string) (*Stack
 		if err != nil {
 			return nil, fmt.Errorf("resource %s: %w", name, err)
 		}
-		s.Resources[name] = Resource{Type: res["Type"].(string), Properties: properties.(map[string]any)}
+		deletion, _ := res["DeletionPolicy"].(string)
+		s.Resources[name] = Resource{Type: res["Type"].(string), Properties: properties.(map[string]any), Deletion: deletion}
 	}
 	return s, nil
 }

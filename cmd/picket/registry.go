@@ -62,6 +62,9 @@ func (a *app) stageCommand(data *string, use, short string, step transition) *co
 			if len(args) > 1 || len(args) == 1 && !takesID {
 				return usageError(hint(fmt.Errorf("%s takes %s", c.CommandPath(), cmp.Or(what, "no arguments")), "run \"picket model list\" for the ids"))
 			}
+			if done, err := a.stageInCloud(c.Context(), *data, name, strings.Join(args, "")); done || err != nil {
+				return err
+			}
 			p, err := a.open(c.Context(), *data)
 			if err != nil {
 				return err

@@ -47,6 +47,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	buckets  map[string]map[string][]*object // by bucket and key, the newest version last
+	kms      map[string]string               // default key by bucket
 	uploads  map[string]*upload
 	count    int
 	requests []string
@@ -68,7 +69,7 @@ type upload struct {
 
 // New returns a server with empty buckets of the given names.
 func New(buckets ...string) *Server {
-	s := &Server{buckets: map[string]map[string][]*object{}, uploads: map[string]*upload{}}
+	s := &Server{buckets: map[string]map[string][]*object{}, uploads: map[string]*upload{}, kms: map[string]string{}}
 	for _, b := range buckets {
 		s.buckets[b] = map[string][]*object{}
 	}
@@ -192,6 +193,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		verb = "LIST"
 	}
 	s.requests = append(s.requests, fmt.Sprintf("%s %s/%s%s", verb, bucket, key, q.Get("prefix")))
+	if key == "" && !q.Has("list-type") {
+		if done, err := s.aboutBucket(w, r, bucket, body); done || err != nil {
+			return err
+		}
+	}
 	switch {
 	case len(key) > cmp.Or(s.LongestKey, 1024):
 		return failure{http.StatusBadRequest, "KeyTooLongError"}
