@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +192,72 @@ func TestVerdictsStop(t *testing.T) {
 	o.Accept = true
 	if _, _, err := p.Run(ctx, o); err != nil {
 		t.Errorf("accepted: %v", err)
+	}
+}
+
+// Verdicts that no other contradicts, but that turn the model, stop the whole run, by
+// the one part in a hundred that is the default. Hosts that poll are labelled normal
+// most of the time and scan now and then; an analyst calls so many scans mistakes that
+// the rest of them is worth less than such a poll, and the cut above polls loses them.
+// Whoever accepts that goes on.
+func TestVerdictsMove(t *testing.T) {
+	p := site(t)
+	ctx := context.Background()
+	var log strings.Builder
+	var labels []picket.Label
+	add := func(id, class string, minute, packets int) {
+		at := nine.Add(time.Duration(minute) * time.Minute)
+		log.WriteString(walkPorts(at, id, fmt.Sprintf("10.0.0.%d", 2+minute%5), 60, packets))
+		if class != "" {
+			labels = append(labels, picket.Label{Start: at.Unix(), End: at.Unix() + 60, Entity: picket.Entity{Kind: picket.KindActor, ID: id}, Class: class, Note: id})
+		}
+	}
+	for i := range 24 {
+		for k := range 10 {
+			add(fmt.Sprintf("192.0.2.%d", 1+i), "", i+2*k, 1)
+		}
+		add(fmt.Sprintf("198.18.0.%d", 1+i), picket.ClassScan, 2*i+1, 1)
+	}
+	for i := range 40 {
+		class := picket.ClassNormal
+		if i%4 == 0 {
+			class = picket.ClassScan
+		}
+		add(fmt.Sprintf("10.0.8.%d", 1+i), class, i, 10)
+	}
+	take(t, p, rawText("raw/more.log", nine.Add(2*time.Hour), log.String()))
+	if err := p.PutLabels(ctx, "more", labels); err != nil {
+		t.Fatal(err)
+	}
+	found := learnAndDetect(t, p, nine.Unix()-nine.Unix()%picket.Day)
+	for i := range 24 {
+		f, ok := found[fmt.Sprintf("192.0.2.%d", 1+i)]
+		if !ok {
+			t.Fatalf("scan %d is not found", i)
+		}
+		if _, err := p.PutVerdict(ctx, f.UID, picket.Verdict{Says: picket.VerdictFalse, Author: "ana"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := RunOptions{Name: "site", Seed: 1, NoTest: true, Train: train.Options{Params: map[string]string{"num_round": "20", "early_stopping_rounds": "0"}}}
+	before, err := p.Stages(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, _, err := p.Run(ctx, o)
+	if !errors.Is(err, ErrVerdicts) || state.Failed != "train" || !strings.Contains(err.Error(), "more than 1.00 % of the frozen validation rows") || !strings.Contains(err.Error(), "ana says false") {
+		t.Errorf("stopped in step %q: %v", state.Failed, err)
+	}
+	if after, err := p.Stages(ctx); err != nil || !reflect.DeepEqual(after, before) {
+		t.Errorf("the registry has changed: %v, was %v, %v", after, before, err)
+	}
+	o.Accept = true
+	if state, _, err = p.Run(ctx, o); err != nil || state.Model == "" {
+		t.Errorf("accepted: model %q, %v in step %q", state.Model, err, state.Failed)
+	}
+	o.Accept, o.MaxMoved = false, 1
+	if state, _, err = p.Run(ctx, o); err != nil {
+		t.Errorf("with any part allowed: %v in step %q", err, state.Failed)
 	}
 }
 
