@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"server":           {".", "pipeline", "store", "telemetry"},
 	"aws/s3":           {"store"},
 	"aws/s3/s3test":    {},
+	"aws/s3/locate":    {"store", "aws/s3"},
 	"aws/record":       {},
 	"aws/template":     {},
 	"aws/sagemaker":    {".", "gbdt", "pipeline", "pipeline/train", "store", "telemetry", "aws/s3"},

@@ -41,12 +41,17 @@ func (a *Account) ServeModel(ctx context.Context, wait bool) error {
 }
 
 func (a *Account) askDeployModel(ctx context.Context, event map[string]any) error {
+	return AskDeployModel(ctx, a.cfg, a.Prefix, event)
+}
+
+// AskDeployModel invokes the function deploy-model of a prefix with an event.
+func AskDeployModel(ctx context.Context, cfg aws.Config, prefix string, event map[string]any) error {
 	body, err := json.Marshal(event)
 	if err != nil {
 		return err
 	}
-	name := a.Function(DeployModel)
-	out, err := a.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &name, Payload: body})
+	name := Names{Prefix: prefix}.Function(DeployModel)
+	out, err := lambda.NewFromConfig(cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: &name, Payload: body})
 	if err != nil {
 		return explain("ask function "+name, err)
 	}

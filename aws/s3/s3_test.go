@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 
 	"picket/aws/s3"
+	"picket/aws/s3/locate"
 	"picket/aws/s3/s3test"
 	"picket/store"
 	"picket/store/storetest"
@@ -41,7 +42,7 @@ func open(t *testing.T, address string) *s3.Bucket {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	t.Setenv("AWS_CONFIG_FILE", "none")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
-	b, err := s3.Open(t.Context(), address)
+	b, err := locate.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,34 +291,12 @@ type failure struct {
 	code   string
 }
 
-func TestAddress(t *testing.T) {
-	f := func(text string, want s3.Address) {
-		t.Helper()
-		if got, err := s3.ParseAddress(text); err != nil || got != want {
-			t.Errorf("%s: %+v, %v", text, got, err)
-		}
-	}
-	f("s3://logs", s3.Address{Options: s3.Options{Name: "logs"}})
-	f("s3://logs/", s3.Address{Options: s3.Options{Name: "logs"}})
-	f("s3://logs/a/b", s3.Address{Options: s3.Options{Name: "logs", Prefix: "a/b/"}})
-	f("s3://logs/a/?region=eu-north-1&kms=alias/x&profile=p&endpoint=http://127.0.0.1:9000",
-		s3.Address{Options: s3.Options{Name: "logs", Prefix: "a/", KMSKey: "alias/x"}, Region: "eu-north-1", Profile: "p", Endpoint: "http://127.0.0.1:9000"})
-	for _, bad := range []string{
-		"", "logs", "s3://", "http://logs", "s3://logs?endpont=x", "s3://logs?endpoint=127.0.0.1", "s3://logs/../x",
-		"s3://logs//x", "s3://user:pw@logs", "s3://logs#x", "s3://logs?endpoint=file:///etc",
-	} {
-		if a, err := s3.ParseAddress(bad); err == nil {
-			t.Errorf("%q was taken: %+v", bad, a)
-		}
-	}
-}
-
 func TestNoRegion(t *testing.T) {
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("AWS_CONFIG_FILE", "none")
-	if _, err := s3.Open(t.Context(), "s3://logs"); !errors.Is(err, s3.ErrRegion) {
+	if _, err := locate.Open(t.Context(), "s3://logs"); !errors.Is(err, locate.ErrRegion) {
 		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"picket"
 	"picket/aws/s3"
+	"picket/aws/s3/locate"
 	"picket/pipeline"
 	"picket/store"
 )
@@ -27,16 +28,16 @@ func bucketAt(ctx context.Context, address string) (store.Bucket, error) {
 		}
 		return b, nil
 	}
-	at, err := s3.ParseAddress(address)
+	at, err := locate.Parse(address)
 	if err != nil {
 		return nil, hint(err, "write s3://NAME/PREFIX, with ?region=, ?profile=, ?kms= or ?endpoint=URL where they are not those of the AWS command line")
 	}
 	return openS3(ctx, at)
 }
 
-func openS3(ctx context.Context, at s3.Address) (*s3.Bucket, error) {
+func openS3(ctx context.Context, at locate.Address) (*s3.Bucket, error) {
 	b, err := at.Open(ctx)
-	if errors.Is(err, s3.ErrRegion) {
+	if errors.Is(err, locate.ErrRegion) {
 		return nil, hint(err, "set AWS_REGION, or write s3://NAME?region=REGION")
 	}
 	if err != nil {
@@ -55,7 +56,7 @@ func closeBucket(b store.Bucket) {
 // bucketRaws hands the objects at or below an address in S3 to add: logs that
 // somebody else keeps, wherever in a bucket. What cannot be listed is returned.
 func bucketRaws(ctx context.Context, address string, add func(pipeline.Raw)) (problems []error) {
-	at, err := s3.ParseAddress(address)
+	at, err := locate.Parse(address)
 	if err != nil {
 		return []error{hint(err, "write s3://NAME/PREFIX")}
 	}

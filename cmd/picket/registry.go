@@ -18,7 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"picket"
-	"picket/aws/s3"
+	"picket/aws/deploy"
+	"picket/aws/s3/locate"
 	"picket/aws/sagemaker"
 	"picket/pipeline"
 	"picket/pipeline/train"
@@ -102,7 +103,7 @@ func (a *app) stageInCloud(ctx context.Context, data, step, id string) (bool, er
 	if !inS3(data) {
 		return false, nil
 	}
-	at, err := s3.ParseAddress(data)
+	at, err := locate.Parse(data)
 	if err != nil {
 		return false, err
 	}
@@ -114,7 +115,9 @@ func (a *app) stageInCloud(ctx context.Context, data, step, id string) (bool, er
 	if err != nil {
 		return false, err
 	}
-	r := sagemaker.NewRegistry(m[1], cfg)
+	r := sagemaker.NewRegistry(m[1], cfg, func(ctx context.Context, event map[string]any) error {
+		return deploy.AskDeployModel(ctx, cfg, m[1], event)
+	})
 	if found, err := r.Exists(ctx); err != nil || !found {
 		return false, err
 	}
@@ -132,7 +135,7 @@ func (a *app) stageInCloud(ctx context.Context, data, step, id string) (bool, er
 		err = r.Rollback(ctx)
 	}
 	if err == nil {
-		a.say("asked %s; \"picket model list\" shows what is live", r.Function)
+		a.say("asked deploy-model; \"picket model list\" shows what is live")
 	}
 	return true, hintIf(err, "see the log of the function deploy-model")
 }

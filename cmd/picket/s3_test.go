@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"picket/aws/s3"
+	"picket/aws/s3/locate"
 	"picket/aws/s3/s3test"
 )
 
@@ -54,7 +54,7 @@ func TestS3Address(t *testing.T) {
 			t.Errorf("%q was taken", bad)
 		}
 	}
-	if at, err := s3.ParseAddress("s3://x/y?region=r"); err != nil || rawFolder("s3://x/y?region=r") != "s3://x/y/raw" {
+	if at, err := locate.Parse("s3://x/y?region=r"); err != nil || rawFolder("s3://x/y?region=r") != "s3://x/y/raw" {
 		t.Errorf("%+v, %v, %s", at, err, rawFolder("s3://x/y?region=r"))
 	}
 }

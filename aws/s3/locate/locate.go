@@ -1,4 +1,8 @@
-package s3
+// Package locate opens buckets in S3 by where they are: s3://NAME?region=… -> a bucket.
+//
+// It is apart from aws/s3 because the functions have no use for it: what reads profiles
+// and finds credentials is a twentieth of a megabyte of their zip, and of each start.
+package locate
 
 import (
 	"context"
@@ -9,31 +13,28 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"picket/aws/s3"
 	"picket/store"
 )
-
-// Scheme is what the address of a bucket in S3 begins with.
-const Scheme = "s3://"
 
 // Address is where a bucket is: s3://NAME/PREFIX?endpoint=URL&region=R&profile=P&kms=KEY.
 // All after the name may be left out: the region, the credentials and the endpoint
 // are then those of the environment and of ~/.aws, as for the AWS command line.
 type Address struct {
-	Options
+	s3.Options
 	Endpoint string // of what speaks S3's protocol; "" is AWS
 	Region   string
 	Profile  string // in ~/.aws/config
 }
 
-// ParseAddress reads an address.
-func ParseAddress(text string) (Address, error) {
+// Parse reads an address.
+func Parse(text string) (Address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return Address{}, fmt.Errorf("bucket %q: %w", text, err)
 	}
-	a := Address{Options: Options{Name: u.Host, Prefix: strings.TrimPrefix(u.Path, "/")}}
+	a := Address{Options: s3.Options{Name: u.Host, Prefix: strings.TrimPrefix(u.Path, "/")}}
 	if u.Scheme != "s3" || a.Name == "" || u.User != nil || u.Fragment != "" {
 		return a, fmt.Errorf("bucket %q: not s3://NAME/PREFIX", text)
 	}
@@ -57,8 +58,8 @@ func ParseAddress(text string) (Address, error) {
 }
 
 // Open returns the bucket at an address. It asks nothing of it yet.
-func Open(ctx context.Context, address string) (*Bucket, error) {
-	a, err := ParseAddress(address)
+func Open(ctx context.Context, address string) (*s3.Bucket, error) {
+	a, err := Parse(address)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +67,12 @@ func Open(ctx context.Context, address string) (*Bucket, error) {
 }
 
 // Open returns the bucket at the address. It asks nothing of it yet.
-func (a Address) Open(ctx context.Context) (*Bucket, error) {
+func (a Address) Open(ctx context.Context) (*s3.Bucket, error) {
 	cfg, err := a.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return New(NewClient(cfg, a.Endpoint), a.Options), nil
+	return s3.New(s3.NewClient(cfg, a.Endpoint), a.Options), nil
 }
 
 // Config returns the region and the credentials that an address is opened with, for
@@ -100,23 +101,3 @@ func (a Address) Config(ctx context.Context) (aws.Config, error) {
 // ErrRegion is the error of an address that says nothing about the region, where
 // the environment does not either.
 var ErrRegion = errors.New("no region is set")
-
-// attempts of a call. The SDK waits between them, longer each time, with jitter.
-const attempts = 6
-
-// NewClient returns a client of S3, or of what answers at an endpoint.
-func NewClient(cfg aws.Config, endpoint string) *s3.Client {
-	return s3.NewFromConfig(cfg, func(o *s3.Options) {
-		if endpoint != "" {
-			o.BaseEndpoint = &endpoint
-		}
-		o.RetryMaxAttempts = attempts
-		if o.BaseEndpoint != nil {
-			// Others than AWS seldom have a name for each bucket, or the checksums
-			// that the SDK adds of itself.
-			o.UsePathStyle = true
-			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		}
-	})
-}
