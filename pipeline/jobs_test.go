@@ -105,7 +105,7 @@ func trainChannels(t *testing.T, dir, folder string) []byte {
 		if err := c.Read(f, true); err != nil {
 			t.Fatal(err)
 		}
-		return c.Data()
+		return c.Data(c.Cols())
 	}
 	params, err := gbdt.ParseParams(plan.Params)
 	if err != nil {

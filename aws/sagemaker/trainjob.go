@@ -71,14 +71,7 @@ func (j *trainJob) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	grow, err := j.channel(picket.SplitTrain, weights)
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
-	if len(grow.Labels) == 0 {
-		return errors.New("train: no rows in channel train")
-	}
-	held, err := j.channel(picket.SplitValidation, weights)
+	grow, held, err := j.data(weights)
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
@@ -139,36 +132,73 @@ func (j *trainJob) params() (p gbdt.Params, weights bool, err error) {
 	return p, j.values["csv_weights"] == "1", err
 }
 
-// channel reads the CSV files of a channel in the order of their names.
-func (j *trainJob) channel(name string, weights bool) (gbdt.TrainData, error) {
-	var c train.Channel
+// data reads the rows to grow on, of which there must be some, and those to stop by.
+func (j *trainJob) data(weights bool) (grow, held gbdt.TrainData, err error) {
+	t, err := j.channel(picket.SplitTrain, weights)
+	if err != nil {
+		return grow, held, err
+	}
+	v, err := j.channel(picket.SplitValidation, weights)
+	if err != nil {
+		return grow, held, err
+	}
+	cols := max(t.Cols(), v.Cols())
+	if grow, held = t.Data(cols), v.Data(cols); len(grow.Labels) == 0 {
+		err = errors.New("no rows in channel train")
+	}
+	return grow, held, err
+}
+
+// readerOf returns what reads a file of a content type, by the names that the built-in
+// container knows; none is libsvm there.
+func readerOf(contentType string, weights bool) func(c *train.Channel, path string) error {
+	open := func(read func(c *train.Channel, r io.Reader) error) func(*train.Channel, string) error {
+		return func(c *train.Channel, path string) error {
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return read(c, f)
+		}
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	switch strings.ToLower(strings.TrimSpace(media)) {
+	case "text/csv", "csv":
+		return open(func(c *train.Channel, r io.Reader) error { return c.Read(r, weights) })
+	case "", "text/libsvm", "text/x-libsvm", "libsvm":
+		return open((*train.Channel).ReadLibSVM)
+	case "application/x-parquet", "parquet":
+		return (*train.Channel).ReadParquet
+	}
+	return nil
+}
+
+// channel reads the files of a channel in the order of their names.
+func (j *trainJob) channel(name string, weights bool) (*train.Channel, error) {
+	c := new(train.Channel)
 	config, ok := j.channels[name]
 	if !ok {
-		return c.Data(), nil
+		return c, nil
 	}
-	media, _, _ := strings.Cut(config.ContentType, ";")
-	if media = strings.TrimSpace(media); media != "text/csv" && media != "csv" {
-		return c.Data(), fmt.Errorf("channel %s: content type %q: only text/csv is read", name, config.ContentType)
+	read := readerOf(config.ContentType, weights)
+	if read == nil {
+		return c, fmt.Errorf("channel %s: content type %q: text/csv, text/libsvm and application/x-parquet are read", name, config.ContentType)
 	}
 	if config.TrainingInputMode == "Pipe" {
-		return c.Data(), fmt.Errorf("channel %s: input mode Pipe: use File or FastFile", name)
+		return c, fmt.Errorf("channel %s: input mode Pipe: use File or FastFile", name)
 	}
 	dir := j.path("input", "data", name)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 			return err
 		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := c.Read(f, weights); err != nil {
+		if err := read(c, path); err != nil {
 			return fmt.Errorf("channel %s: %s: %w", name, d.Name(), err)
 		}
 		return nil
 	})
-	return c.Data(), err
+	return c, err
 }
 
 // say prints a round as the built-in container's log does, in which a tab is #011:

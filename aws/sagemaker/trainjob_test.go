@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // layJob lays out a training job of 400 rows and two columns.
@@ -99,6 +101,66 @@ func TestTrainJobResumes(t *testing.T) {
 	}
 }
 
+// TestTrainJobReadsEveryFormat trains on the same rows as CSV, libsvm and Parquet: the
+// models are one, to the byte.
+func TestTrainJobReadsEveryFormat(t *testing.T) {
+	csv := layJob(t, parameters())
+	if err := TrainJob(context.Background(), csv, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join(csv, "model", TreesName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		Label int64
+		X, Y  float64
+	}
+	formats := map[string]func(rows []row) []byte{
+		"text/libsvm": func(rows []row) []byte {
+			var b bytes.Buffer
+			for _, r := range rows {
+				fmt.Fprintf(&b, "%d 0:%.4f 1:%.4f\n", r.Label, r.X, r.Y)
+			}
+			return b.Bytes()
+		},
+		"application/x-parquet": func(rows []row) []byte {
+			var b bytes.Buffer
+			if err := parquet.Write(&b, rows); err != nil {
+				t.Fatal(err)
+			}
+			return b.Bytes()
+		},
+	}
+	for media, encode := range formats {
+		root, config := layJob(t, parameters()), map[string]any{}
+		for _, channel := range []string{"train", "validation"} {
+			name := filepath.Join(root, "input/data", channel, channel+".csv")
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rows []row
+			for line := range strings.Lines(string(text)) {
+				var r row
+				if _, err := fmt.Sscanf(line, "%d,1,%f,%f", &r.Label, &r.X, &r.Y); err != nil {
+					t.Fatal(err)
+				}
+				rows = append(rows, r)
+			}
+			put(t, name, encode(rows))
+			config[channel] = map[string]string{"ContentType": media}
+		}
+		putJSON(t, filepath.Join(root, "input/config/inputdataconfig.json"), config)
+		if err := TrainJob(context.Background(), root, io.Discard); err != nil {
+			t.Fatalf("%s: %v", media, err)
+		}
+		if got, err := os.ReadFile(filepath.Join(root, "model", TreesName)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s gives another model than CSV: %v", media, err)
+		}
+	}
+}
+
 func TestTrainJobSavesOnStop(t *testing.T) {
 	p := parameters()
 	p["save_model_on_termination"] = "true"
@@ -129,7 +191,8 @@ func TestTrainJobRefuses(t *testing.T) {
 	}
 	f(config("hyperparameters.json", map[string]string{"objective": "binary:logistic"}), "num_round is missing")
 	f(config("hyperparameters.json", map[string]string{"num_round": "5", "booster": "dart"}), "booster")
-	f(config("inputdataconfig.json", map[string]any{"train": map[string]string{"ContentType": "text/libsvm"}}), "only text/csv is read")
+	f(config("inputdataconfig.json", map[string]any{"train": map[string]string{"ContentType": "application/x-recordio-protobuf"}}), "text/csv, text/libsvm and application/x-parquet are read")
+	f(config("inputdataconfig.json", map[string]any{"train": map[string]string{"ContentType": "text/libsvm"}}), "channel train: train.csv: line 1: ")
 	f(config("inputdataconfig.json", map[string]any{"train": map[string]string{"ContentType": "text/csv", "TrainingInputMode": "Pipe"}}), "input mode Pipe")
 	f(config("inputdataconfig.json", map[string]any{}), "no rows in channel train")
 	f(config("resourceconfig.json", map[string]any{"hosts": []string{"algo-1", "algo-2"}}), "2 hosts")

@@ -131,7 +131,7 @@ func likeXGBoost(t *testing.T, root string) int {
 	if err := c.Read(f, true); err != nil {
 		t.Fatal(err)
 	}
-	rows := c.Data()
+	rows := c.Data(c.Cols())
 	model = model.Widen(rows.X.Cols()) // columns without a value at the end are none to XGBoost
 	out := make([]float32, len(rows.Labels)*model.Classes())
 	if err := model.Predictions(rows.X, out, 2); err != nil {

@@ -43,7 +43,12 @@ type Channel struct {
 	values          []float32
 	labels, weights []float32
 	cols            int
+	start           []int // of libsvm: row i is values start[i] to start[i+1], in the columns of index
+	index           []int32
 }
+
+// Cols returns how many columns the rows have; of libsvm, how many are named.
+func (c *Channel) Cols() int { return c.cols }
 
 // Read adds the rows of a CSV file in the form of WriteChannel; without weights each
 // row weighs 1. Errors name the line.
@@ -110,10 +115,14 @@ func channelValue(cell []byte) (float32, error) {
 	return float32(v), nil
 }
 
-// Data returns the rows as gbdt takes them.
-func (c *Channel) Data() gbdt.TrainData {
+// Data returns the rows as gbdt takes them. Rows of libsvm have cols columns, of which
+// the last may be in another channel only.
+func (c *Channel) Data(cols int) gbdt.TrainData {
 	data := gbdt.TrainData{Labels: c.labels, Weights: c.weights}
-	if c.cols > 0 {
+	switch {
+	case c.start != nil:
+		data.X = gbdt.NewCSR(c.start, c.index, c.values, cols)
+	case c.cols > 0:
 		data.X = gbdt.NewDense(c.values, len(c.labels), c.cols)
 	}
 	return data

@@ -61,7 +61,7 @@ func growElsewhere(t *testing.T, plan *Plan, d *picket.Dataset) []byte {
 		if err := c.Read(&text, true); err != nil {
 			t.Fatal(err)
 		}
-		return c.Data()
+		return c.Data(c.Cols())
 	}
 	params := maps.Clone(plan.Params)
 	if plan.Folds > 1 {
