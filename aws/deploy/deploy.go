@@ -43,9 +43,10 @@ type Plan struct {
 	Size    int               `json:"code_bytes"`      // of it
 	Image   string            `json:"image,omitempty"` // that SageMaker runs
 	Changes []Change          `json:"changes"`
-	Costs   template.Cost     `json:"costs"`            // of a month, for a small site
-	Doubts  []string          `json:"doubts,omitempty"` // quotas that are small or unknown
-	Given   map[string]string `json:"parameters"`       // of the base stack
+	Costs   template.Cost     `json:"costs"`                  // of a month, for a small site
+	Stale   string            `json:"prices_stale,omitempty"` // which prices are not today's, and why
+	Doubts  []string          `json:"doubts,omitempty"`       // quotas that are small or unknown
+	Given   map[string]string `json:"parameters"`             // of the base stack
 
 	base, ml ChangeSet // of an upgrade
 	doubts   []Doubt
@@ -88,9 +89,11 @@ func (d *Deployer) Plan(ctx context.Context) (*Plan, error) {
 	for _, doubt := range doubts {
 		p.Doubts = append(p.Doubts, doubt.String())
 	}
-	if p.Costs, err = template.Estimate(d.Params, template.SmallSite, template.KnownPrices()); err != nil {
+	prices, stale := d.Prices(ctx)
+	if p.Costs, err = template.Estimate(d.Params, template.SmallSite, prices); err != nil {
 		return nil, err
 	}
+	p.Stale = stale
 	if fresh {
 		return p, d.planNew(p)
 	}

@@ -43,6 +43,9 @@ func (p *Plan) printCosts(w io.Writer) error {
 	c := p.Costs
 	fmt.Fprintf(w, "\nabout USD %.2f a month for %g GB of compressed logs a day (prices of %s, %s; yours follow your logs)\n",
 		c.USD(), template.SmallSite.GBPerDay, c.Prices.Region, c.Prices.Date)
+	if p.Stale != "" {
+		fmt.Fprintln(w, p.Stale)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, i := range c.Items {
 		price := fmt.Sprintf("%.2f", i.USD)

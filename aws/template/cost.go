@@ -15,7 +15,7 @@ var pricesJSON []byte
 type Price struct {
 	USD  float64 `json:"usd"`
 	Unit string  `json:"unit"`
-	Read string  `json:"read"` // "page" if it was read on the date, "memory" if not, "api" if refreshed
+	Read string  `json:"read"` // "page" or "quoted" if it was read on the date, "memory" if not, "api" if refreshed
 	Page string  `json:"page"`
 }
 

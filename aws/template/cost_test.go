@@ -2,6 +2,7 @@ package template
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,8 @@ func TestPrices(t *testing.T) {
 		t.Errorf("%q %q: %v", p.Date, p.Region, err)
 	}
 	for name, price := range p.By {
-		if price.USD <= 0 || price.Unit == "" || !strings.HasPrefix(price.Page, "https://aws.amazon.com/") || price.Read != "page" && price.Read != "memory" {
+		aws := strings.HasPrefix(price.Page, "https://aws.amazon.com/")
+		if price.USD <= 0 || price.Unit == "" || !strings.HasPrefix(price.Page, "https://") || aws == (price.Read == "quoted") || !slices.Contains([]string{"page", "quoted", "memory"}, price.Read) {
 			t.Errorf("%s: %+v", name, price)
 		}
 	}

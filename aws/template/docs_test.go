@@ -166,14 +166,10 @@ func costTable(t *testing.T) string {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(&b, "| **together** | **%.2f** | **%.2f** |\n", columns[0].USD(), columns[1].USD())
-	var read, memory int
+	how := map[string]int{}
 	for _, p := range prices.By {
-		if p.Read == "page" {
-			read++
-		} else {
-			memory++
-		}
+		how[p.Read]++
 	}
-	fmt.Fprintf(&b, "\nOf the %d prices, %d were read that day in a stored copy of their public page; the other %d are\nthe published prices as known to the author, and not read again (`aws/template/prices.json` says which).\n", read+memory, read, memory)
+	fmt.Fprintf(&b, "\nOf the %d prices of the table, %d were read that day in a stored copy of AWS's own page and %d on a page that quotes\nit; the other %d are the published prices as known to the author, and not read again (`aws/template/prices.json` says\nwhich, and where). `picket deploy` asks the Price List API and uses what it says today of the region; where it cannot\nbe asked, or knows no such product, it says so and keeps the table's.\n", len(prices.By), how["page"], how["quoted"], how["memory"])
 	return b.String() + "\n"
 }

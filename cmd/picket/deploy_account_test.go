@@ -292,6 +292,48 @@ func TestDeployQuotas(t *testing.T) {
 	a.must("becomes the first live one", "deploy", "--yes", "--no-training", "--ignore-quotas")
 }
 
+// TestDeployPrices: the estimate has today's prices of the region where the Price List
+// tells them, the table's where it does not or tells those of something else, and says so.
+func TestDeployPrices(t *testing.T) {
+	a := newAccount(t)
+	a.must("the Price List could not be asked", "deploy", "--dry-run", "--no-training")
+	a.Prices = map[string]string{
+		"AWSLambda group=AWS-Lambda-Requests":            "0.0000004", // dearer than in the table
+		"AmazonS3 group=S3-API-Tier1":                    "0.1",       // cannot be the price of a put
+		"AmazonCloudWatch productFamily=Dashboard":       "4",
+		"AmazonCloudWatch productFamily=of nothing here": "5",
+	}
+	out, code := a.picket("deploy", "--dry-run", "--no-training", "-o", "json")
+	var plan struct {
+		Plan struct {
+			Stale string `json:"prices_stale"`
+			Costs struct {
+				Prices struct {
+					Region string
+					Prices map[string]struct {
+						USD  float64
+						Read string
+					}
+				}
+			}
+		}
+	}
+	body, _, _ := strings.Cut(out, "\n}\n")
+	if err := json.Unmarshal([]byte(body+"\n}"), &plan); err != nil || code != exitOK {
+		t.Fatalf("exit %d, %v: %s", code, err, out)
+	}
+	prices := plan.Plan.Costs.Prices
+	for name, want := range map[string]float64{"lambda.request": 0.0000004, "cloudwatch.dashboard_month": 4, "s3.put": 0.000005, "ecr.gb_month": 0.1} {
+		got := prices.Prices[name]
+		if got.USD != want || (got.Read == "api") != (name == "lambda.request" || name == "cloudwatch.dashboard_month") {
+			t.Errorf("%s is %v (%s), want %v", name, got.USD, got.Read, want)
+		}
+	}
+	if prices.Region != "eu-west-1" || !strings.Contains(plan.Plan.Stale, "23 of 25 prices are of us-east-1") {
+		t.Errorf("prices of %s; %s", prices.Region, plan.Plan.Stale)
+	}
+}
+
 // TestDeployAnotherScorer: who changes from scoring in the function to an endpoint has
 // one after the deployment, with the model that was live; and so after a removal that
 // kept the data.

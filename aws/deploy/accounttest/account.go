@@ -40,6 +40,9 @@ type Account struct {
 	Concurrency int
 	// Quotas are those of services by name; a service that is not there refuses to tell.
 	Quotas map[string]map[string]float64
+	// Prices are what the Price List says, by service and first attribute beside the
+	// region, as AWSLambda group=AWS-Lambda-Requests; nil refuses to tell.
+	Prices map[string]string
 	// Fail says of resources, by logical id, why CloudFormation cannot make or change them.
 	Fail map[string]string
 	// Logs are the events of log groups.
@@ -134,6 +137,8 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request, service string, 
 		a.json(w, map[string]any{"authorizationData": []any{map[string]any{"authorizationToken": token, "proxyEndpoint": a.URL}}})
 	case "servicequotas":
 		a.serviceQuotas(w, body)
+	case "pricing":
+		a.priceList(w, body)
 	case "logs":
 		a.filterLogs(w, body)
 	case "lambda":
@@ -182,6 +187,27 @@ func (a *Account) serviceQuotas(w http.ResponseWriter, body []byte) {
 		rows = append(rows, map[string]any{"QuotaName": name, "Value": value})
 	}
 	a.json(w, map[string]any{"Quotas": rows})
+}
+
+// priceList answers with a product of two tiers, the first of which is the price.
+func (a *Account) priceList(w http.ResponseWriter, body []byte) {
+	var in struct {
+		ServiceCode string
+		Filters     []struct{ Field, Value string }
+	}
+	if err := json.Unmarshal(body, &in); err != nil || a.Prices == nil {
+		w.WriteHeader(http.StatusBadRequest)
+		a.json(w, map[string]string{"__type": "AccessDeniedException", "message": "no prices for you"})
+		return
+	}
+	list := []string{}
+	if len(in.Filters) > 1 && in.Filters[0].Value == a.Region {
+		if usd, ok := a.Prices[in.ServiceCode+" "+in.Filters[1].Field+"="+in.Filters[1].Value]; ok {
+			list = append(list, `{"terms":{"OnDemand":{"T":{"priceDimensions":{"T.1":{"beginRange":"0","pricePerUnit":{"USD":"`+usd+
+				`"}},"T.2":{"beginRange":"1000","pricePerUnit":{"USD":"0.0000000001"}}}}}}}`)
+		}
+	}
+	a.json(w, map[string]any{"PriceList": list})
 }
 
 // filterLogs answers with the events since a time, one a page.
