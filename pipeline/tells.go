@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -47,24 +48,43 @@ const floodPackets = 300
 // it in the day.
 const scanTargets = 10
 
+// leastTries is the least of a bruteforce: fewer connections in a window are somebody who
+// mistypes, or one of the many that knock at every door of the internet.
+const leastTries = 8
+
 // beaconSeconds is the least of a beacon: what has lasted a few minutes has not come
 // back yet.
 const beaconSeconds = 10 * picket.Minute
+
+// ntpBytes is what either side sends in an exchange of NTP: 48 bytes of UDP over IPv4
+// or IPv6. Sensors that count the Ethernet header add 14.
+const ntpBytes, ethernetBytes = 76, 14
+
+// asksTheTime reports whether the most lasting pair of a peer that nobody else has is
+// with a time server: all that passes are whole exchanges, answered or not. A machine
+// alone in its log has such a pair, as even as any beacon.
+func asksTheTime(s *picket.Score) bool {
+	out, in := s.Values[soleOut()], s.Values[soleIn()]
+	for _, size := range []float64{ntpBytes, ntpBytes + 20, ntpBytes + ethernetBytes, ntpBytes + 20 + ethernetBytes} {
+		if out > 0 && in <= out && math.Mod(out, size) == 0 && math.Mod(in, size) == 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // column returns the place of a feature in a row of flows.
 func column(name string) func() int {
 	return sync.OnceValue(func() int { return slices.Index(extract.Schema(picket.KindVictim).Names, name) })
 }
 
-var packetsIn, targets, portsPerPeer = column("packets_in_per_second"), column("targets"), column("ports_per_peer_max")
+var packetsIn, targets, portsPerPeer, flowCount = column("packets_in_per_second"), column("targets"), column("ports_per_peer_max"), column("flow_count")
+
+var soleOut, soleIn = column("sole_pair_bytes_out_per_flow"), column("sole_pair_bytes_in_per_flow")
 
 // bears reports whether a row holds enough of what it is taken for.
 func bears(s *picket.Score) bool {
-	switch s.Booster.Detector {
-	case picket.DetectorPhishing:
-		return !extract.Edge(s.Entity.ID)
-	case picket.DetectorTraffic:
-	default:
+	if s.Booster.Detector != picket.DetectorTraffic {
 		return true
 	}
 	switch class, _ := s.Class(); class {
@@ -75,8 +95,10 @@ func bears(s *picket.Score) bool {
 			return s.Values[portsPerPeer()] >= scanTargets
 		}
 		return s.Values[targets()] >= scanTargets
+	case picket.ClassBruteforce:
+		return s.Values[flowCount()] >= leastTries
 	case picket.ClassC2:
-		return s.Elapsed >= beaconSeconds
+		return s.Elapsed >= beaconSeconds && !asksTheTime(s)
 	}
 	return true
 }
