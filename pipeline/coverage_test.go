@@ -54,8 +54,8 @@ func event(minute int, service, name, more string) trailLog {
 	if id := fields["machine"]; id != "" {
 		fields["userIdentity"] = fmt.Sprintf(`{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/web/%s","accountId":"111122223333","accessKeyId":"ASIA%d"}`, id, minute)
 	}
-	return trailLog(fmt.Sprintf(`{"eventVersion":"1.09","userIdentity":%s,"eventTime":"2025-11-22T10:%02d:00Z","eventSource":"%s.amazonaws.com","eventName":"%s","awsRegion":"us-east-1","sourceIPAddress":"%s","userAgent":"%s","errorCode":%s,"requestParameters":%s,"responseElements":%s,"additionalEventData":{"MFAUsed":"Yes"},"eventID":"%d-%s","recipientAccountId":"111122223333"}`,
-		fields["userIdentity"], minute, service, name, fields["address"], cmp.Or(fields["agent"], "aws-cli/2"), cmp.Or(fields["error"], "null"), cmp.Or(fields["request"], "null"), cmp.Or(fields["response"], "null"), minute, name))
+	return trailLog(fmt.Sprintf(`{"eventVersion":"1.09","userIdentity":%s,"eventTime":"2025-11-22T10:%02d:00Z","eventSource":"%s.amazonaws.com","eventName":"%s","awsRegion":"%s","sourceIPAddress":"%s","userAgent":"%s","errorCode":%s,"requestParameters":%s,"responseElements":%s,"additionalEventData":{"MFAUsed":"%s"},"eventID":"%d-%s","recipientAccountId":"111122223333"}`,
+		fields["userIdentity"], minute, service, name, cmp.Or(fields["region"], "us-east-1"), fields["address"], cmp.Or(fields["agent"], "aws-cli/2"), cmp.Or(fields["error"], "null"), cmp.Or(fields["request"], "null"), cmp.Or(fields["response"], "null"), cmp.Or(fields["mfa"], "Yes"), minute, name))
 }
 
 func console(minute int, address string) trailLog {

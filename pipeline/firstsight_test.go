@@ -81,6 +81,30 @@ func TestFirstSight(t *testing.T) {
 	f("a shell", []trailLog{shell, event(42, "sts", "GetCallerIdentity", "")}, "remote-control", picket.SeverityLow)
 	f("a shell amid work", append(work(30, ""), shell), "", 0)
 
+	f("a shell amid a person's work", append(work(8, ""), shell, event(50, "iam", "ListUsers", ""), event(51, "iam", "ListRoles", ""),
+		event(52, "s3", "ListBuckets", ""), event(53, "sts", "GetCallerIdentity", "")), "", 0)
+
+	remove := func(i int) trailLog {
+		return event(i, "ec2", "DeleteSnapshot", fmt.Sprintf(`request={"snapshotId":"snap-%d"};agent=Boto3/1.35`, i))
+	}
+	boto := "agent=Boto3/1.35"
+	f("a backup and the old one's end", []trailLog{event(1, "ec2", "DescribeVolumes", boto), event(2, "ec2", "CreateSnapshot", boto), remove(3)}, "", 0)
+	f("many backups' end", []trailLog{event(1, "ec2", "DescribeSnapshots", boto), remove(3), remove(4), remove(5)}, "destroyed", picket.SeverityLow)
+
+	login := func(minute int, who, mfa, address string) trailLog {
+		return event(minute, "signin", "ConsoleLogin", fmt.Sprintf(`agent=Mozilla/5.0;response={"ConsoleLogin":"Success"};mfa=%s;address=%s;%s`, mfa, address, who))
+	}
+	f("a login without a second factor amid work", append(work(12, ""), login(30, "", "No", "198.51.100.7")), "console-without-mfa", picket.SeverityInformational)
+	f("a login with one", append(work(12, ""), login(30, "", "Yes", "198.51.100.7")), "", 0)
+	f("people who share a role", []trailLog{login(30, role("admin", "Mozilla/5.0"), "No", "198.51.100.7"), login(31, role("admin", "Mozilla/5.0"), "No", "203.0.113.7")}, "", 0)
+
+	var mine []trailLog
+	for i, region := range []string{"us-west-2", "sa-east-1", "ap-south-1"} {
+		mine = append(mine, event(i, "ec2", "RunInstances", "region="+region), event(i, "ec2", "CreateKeyPair", "region="+region), event(i, "ec2", "DescribeInstanceTypes", "region="+region))
+	}
+	f("machines all over the world", mine, "compute-launched", picket.SeverityLow)
+	f("machines in one region", mine[:3], "", 0)
+
 	code := func(more string) trailLog {
 		return event(1, "lambda", "UpdateFunctionCode20150331v2", `request={"functionName":"f"};`+more)
 	}

@@ -226,6 +226,10 @@ func (e *trailEvent) login(a *picket.Access) {
 	}
 }
 
+// hiddenUser stands in a failed login at the console in place of a name that there
+// is not.
+const hiddenUser = "HIDDEN_DUE_TO_SECURITY_REASONS"
+
 // name says who it was: the role for all of its sessions, the user, the account's
 // root, the service.
 func (t *trailIdentity) name(a *picket.Access) {
@@ -254,6 +258,7 @@ func (t *trailIdentity) name(a *picket.Access) {
 		a.Principal = "arn:aws:iam::" + a.Account + ":root"
 	case a.Kind == "service" || len(t.invoked) > 0:
 		a.Principal, a.Kind = text(first(t.invoked, t.principal)), "service"
+	case string(t.user) == hiddenUser: // what was typed is no user's name, and may be a password
 	case len(t.user) > 0 && a.Kind == "user":
 		a.Principal = "arn:aws:iam::" + a.Account + ":user/" + text(t.user)
 	default:

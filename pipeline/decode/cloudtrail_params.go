@@ -147,6 +147,10 @@ func (w *paramWalk) text(key, lower string, value []byte, depth int) {
 		if v := string(value); strings.HasPrefix(v, "public-") || strings.HasSuffix(v, "/AllUsers") || strings.HasSuffix(v, "/AuthenticatedUsers") {
 			w.set(paramShared, "public")
 		}
+	case "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp", "x-amz-grant-full-control":
+		if v := string(value); strings.Contains(v, "/global/AllUsers") || strings.Contains(v, "/global/AuthenticatedUsers") {
+			w.set(paramShared, "public")
+		}
 	}
 	if isPolicyKey(lower) {
 		w.policy(value)

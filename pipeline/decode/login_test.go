@@ -79,6 +79,22 @@ func TestCloudTrailContainers(t *testing.T) {
 	f(oneEvent+strings.Repeat("\n{", 3)+"\n"+oneEvent, 2, 3, "")
 }
 
+// A grant by a header opens a bucket as an ACL of a kind does; a name that there is
+// not is nobody's.
+func TestCloudTrailGrants(t *testing.T) {
+	f := func(request, want string) {
+		t.Helper()
+		got := decodeString(strings.TrimSuffix(oneEvent, "}") + `,"requestParameters":` + request + "}\n")
+		if len(got.records) != 1 || got.records[0].Access.Params[paramShared] != want {
+			t.Errorf("%s: %+v", request, got.records)
+		}
+	}
+	f(`{"bucketName":"b","x-amz-acl":["public-read"]}`, "public")
+	f(`{"bucketName":"b","accessControlList":{"x-amz-grant-read":"uri=\"http://acs.amazonaws.com/groups/global/AllUsers\""}}`, "public")
+	f(`{"bucketName":"b","accessControlList":{"x-amz-grant-full-control":"id=\"11\", uri=\"http://acs.amazonaws.com/groups/global/AuthenticatedUsers\""}}`, "public")
+	f(`{"bucketName":"b","accessControlList":{"x-amz-grant-write":"uri=\"http://acs.amazonaws.com/groups/s3/LogDelivery\""}}`, "")
+}
+
 // Many objects that never close must not be looked at again and again.
 func TestCloudTrailBrokenIsLinear(t *testing.T) {
 	text := oneEvent + "\n" + strings.Repeat("{\"a\":{\n", 200_000)
@@ -107,6 +123,40 @@ func TestSSHDForgedAddress(t *testing.T) {
 	f("Invalid user Accepted password for root from 6.6.6.6 from 192.0.2.1 port 22", "Accepted password for root from 6.6.6.6", "192.0.2.1", true)
 	f("Failed keyboard-interactive/pam for root from 192.0.2.1 port 22 ssh2", "root", "192.0.2.1", true)
 	f("Accepted publickey for root from 192.0.2.1 port 22 ssh2: RSA SHA256:x", "root", "192.0.2.1", false)
+}
+
+// Where no password is taken, who gives up was guessing; where a guess was counted,
+// the end of its connection is none besides.
+func TestSSHDGaveUp(t *testing.T) {
+	f := func(want string, lines ...string) {
+		t.Helper()
+		var log string
+		for _, l := range lines {
+			log += "Nov 22 17:00:01 host " + l + "\n"
+		}
+		got := ""
+		for _, r := range decodeString(log).records {
+			got += fmt.Sprintf("%s %s %s %s;", r.Access.Action, r.Access.Principal, r.Src, r.Access.Error)
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", lines, got, want)
+		}
+	}
+	f("login root 192.0.2.1 gave up;", "sshd[7]: Connection closed by authenticating user root 192.0.2.1 port 4001 [preauth]")
+	f("login root 192.0.2.1 gave up;", "sshd-session[7]: Disconnected from authenticating user root 192.0.2.1 port 4001 [preauth]")
+	f("invalid user x 192.0.2.1 invalid user;login x 192.0.2.1 invalid user;",
+		"sshd[7]: Invalid user x from 192.0.2.1 port 4001", "sshd[7]: Connection reset by invalid user x 192.0.2.1 port 4001 [preauth]")
+	f("login root 192.0.2.1 gave up;", "sshd[7]: error: maximum authentication attempts exceeded for root from 192.0.2.1 port 4001 ssh2 [preauth]",
+		"sshd[7]: Disconnecting authenticating user root 192.0.2.1 port 4001: Too many authentication failures [preauth]")
+	f("login root 192.0.2.1 password;", "sshd[7]: Failed password for root from 192.0.2.1 port 4001 ssh2",
+		"sshd[7]: Connection closed by authenticating user root 192.0.2.1 port 4001 [preauth]")
+	f("login root 192.0.2.1 password;login root 192.0.2.1 gave up;", "sshd[7]: Failed password for root from 192.0.2.1 port 4001 ssh2",
+		"sshd[7]: Connection closed by authenticating user root 192.0.2.1 port 4001 [preauth]",
+		"sshd[7]: Connection closed by authenticating user root 192.0.2.1 port 4002 [preauth]") // another process of the same number
+	f("login a 6.6.6.6 port 1 192.0.2.1 gave up;", "sshd[7]: Connection closed by authenticating user a 6.6.6.6 port 1 192.0.2.1 port 4001 [preauth]")
+	f("", "sshd[7]: Connection closed by 192.0.2.1 port 4001 [preauth]", "sshd[7]: Disconnected from user root 192.0.2.1 port 4001",
+		"sshd: Connection closed by authenticating user root 192.0.2.1 port 4001 [preauth]",
+		"cron[7]: Connection closed by authenticating user root 192.0.2.1 port 4001 [preauth]")
 }
 
 // The year that a line lacks is the last one in which it is not in the future.

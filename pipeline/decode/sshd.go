@@ -14,9 +14,12 @@ import (
 // object. Lines of other programs are passed over.
 //
 // A guess is counted once, by its "Failed" line; what sshd and PAM say of the same
-// guess besides is passed over. "Invalid user" is kept as an action of its own,
-// since it tells of users who were asked for.
+// guess besides is passed over. A host that takes no passwords writes none: there the
+// end of a connection that was logging in is the only word of a guess, see gaveUp.
+// "Invalid user" is kept as an action of its own, since it tells of users who were
+// asked for.
 func readSSHD(d *run) error {
+	failed := counted{}
 	for {
 		line, err := d.line()
 		if err == io.EOF {
@@ -28,19 +31,25 @@ func readSSHD(d *run) error {
 		if line = bytes.TrimRight(line, " \t"); len(line) == 0 {
 			continue
 		}
-		if err := d.readLogin(line); err != nil {
+		if err := d.readLogin(line, failed); err != nil {
 			return err
 		}
 	}
 }
 
-func (d *run) readLogin(line []byte) error {
+func (d *run) readLogin(line []byte, failed counted) error {
 	e, ok := parseSyslog(line)
 	if !ok {
 		return d.drop(reasonSyslog, "", line)
 	}
 	a := &picket.Access{Count: 1}
 	from := sshLogin(e.tag, e.message, a)
+	switch {
+	case from != nil && a.Action == "login":
+		failed.add(e.process)
+	case from == nil && len(e.process) > 0 && bytes.HasPrefix(e.tag, []byte("sshd")):
+		from = gaveUp(e.message, a, failed.take(e.process, e.message))
+	}
 	if from == nil {
 		d.stats.Dropped[reasonNoLogin]++
 		return nil
@@ -62,6 +71,7 @@ func (d *run) readLogin(line []byte) error {
 type syslogLine struct {
 	stamp              []byte
 	host, tag, message []byte
+	process            []byte // its id; nil where the line has none
 }
 
 // parseSyslog cuts a line of RFC 3164 ("Nov 22 17:00:01 host tag[pid]: message"),
@@ -85,7 +95,8 @@ func parseSyslog(b []byte) (e syslogLine, ok bool) {
 	if e.tag, e.message, ok = bytes.Cut(b, []byte(": ")); !ok {
 		return e, false
 	}
-	e.tag, _, _ = bytes.Cut(e.tag, []byte{'['})
+	e.tag, e.process, _ = bytes.Cut(e.tag, []byte{'['})
+	e.process = bytes.TrimSuffix(e.process, []byte{']'})
 	return e, len(e.tag) > 0 && bytes.IndexByte(e.tag, ' ') < 0
 }
 
@@ -108,7 +119,7 @@ func parseSyslog5424(b []byte) (e syslogLine, ok bool) {
 	if len(f) < 6 {
 		return e, false
 	}
-	e.stamp, e.host, e.tag, e.message = f[0], f[1], f[2], f[5]
+	e.stamp, e.host, e.tag, e.process, e.message = f[0], f[1], f[2], f[3], f[5]
 	if data := e.message; len(data) > 0 && data[0] == '[' {
 		end := bytes.Index(data, []byte("] "))
 		if end < 0 {
@@ -256,6 +267,93 @@ func oldPAM(message []byte, a *picket.Access) []byte {
 		a.Error = "invalid user"
 	}
 	return host
+}
+
+// maxCounted bounds the processes of sshd that are kept in mind.
+const maxCounted = 1 << 14
+
+// counted are the processes of sshd of which a login was counted.
+type counted map[string]bool
+
+func (c counted) add(process []byte) {
+	if len(c) >= maxCounted {
+		clear(c)
+	}
+	if len(process) > 0 {
+		c[text(process)] = true
+	}
+}
+
+// take reports whether a login of the process was counted already. The message that
+// ends its connection forgets it; one that does not counts it.
+func (c counted) take(process, message []byte) bool {
+	id := text(process)
+	was := c[id]
+	switch {
+	case bytes.HasPrefix(message, []byte(tooMany)):
+		c.add(process)
+	case bytes.HasSuffix(message, []byte(preauth)):
+		delete(c, id)
+	}
+	return was
+}
+
+const (
+	preauth = " [preauth]"
+	tooMany = "error: maximum authentication attempts exceeded for "
+)
+
+// gaveUp reads what sshd says of a client that went away, or was sent away, while it
+// was logging in: "Connection closed by authenticating user USER ADDRESS port N
+// [preauth]", and "Connection reset by" and "Disconnected from" an authenticating or
+// invalid user likewise. It is a guess unless one was counted of the same process.
+func gaveUp(message []byte, a *picket.Access, counted bool) []byte {
+	rest, ok := bytes.CutSuffix(message, []byte(preauth))
+	if !ok || counted {
+		return nil
+	}
+	var user, from []byte
+	if about, ok := bytes.CutPrefix(rest, []byte(tooMany)); ok {
+		if user, from, ok = cutFrom(about); !ok {
+			return nil
+		}
+	} else if user, from = endOf(rest); from == nil {
+		return nil
+	}
+	a.Action, a.Failed, a.Error = "login", true, "gave up"
+	if u, ok := bytes.CutPrefix(user, []byte("invalid user ")); ok {
+		user, a.Error = u, "invalid user"
+	}
+	a.Principal = text(user)
+	return from
+}
+
+// endOf reads "Connection closed by authenticating user USER ADDRESS port N": what
+// sshd itself wrote stands last. Where there was no user yet, nobody guessed.
+func endOf(b []byte) (user, from []byte) {
+	for _, how := range []string{"Connection closed by ", "Connection reset by ", "Disconnected from "} {
+		rest, ok := bytes.CutPrefix(b, []byte(how))
+		if !ok {
+			continue
+		}
+		port := bytes.LastIndex(rest, []byte(" port "))
+		if port < 0 {
+			return nil, nil
+		}
+		at := bytes.LastIndexByte(rest[:port], ' ')
+		if at < 0 {
+			return nil, nil
+		}
+		user, from = rest[:at], rest[at+1:port]
+		if u, ok := bytes.CutPrefix(user, []byte("authenticating user ")); ok {
+			return u, from
+		}
+		if bytes.HasPrefix(user, []byte("invalid user ")) {
+			return user, from
+		}
+		return nil, nil
+	}
+	return nil, nil
 }
 
 // isSSHD reports whether line is of a log that sshd writes to.

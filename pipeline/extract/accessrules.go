@@ -138,6 +138,10 @@ const (
 	firstSightAlways = 4    // a rule of this severity is told whatever else was done
 	firstSightGrave  = 0.3  // part of the principal's kinds of calls that are sensitive, for severity 3
 	firstSightLight  = 0.75 // and for severity 2
+
+	rotates      = 3 // things that a program takes away before it is more than keeping house
+	workingKinds = 8 // kinds of calls that are not sensitive, of a person at work
+	spread       = 3 // regions with machines, and machines, of somebody who mines
 )
 
 // FirstSight judges a day of a principal by rules, where its account has no history:
@@ -148,36 +152,80 @@ const (
 // principal's kinds of calls that are sensitive tells a burst of them from a day at
 // work; repeated calls count once. Tools that keep infrastructure and services of AWS
 // are left alone. A program that works by a role, and to whom nothing is refused, has
-// a job that nobody knows yet: it must do what is gravest.
+// a job that nobody knows yet: it must do what is gravest. Use of root and a login at
+// the console without a second factor are told of whatever stands beside them: who
+// reviews an account asks for just these.
 func FirstSight(row []float64) (severity int) {
-	at := firstSightColumns()
-	get := func(name string) float64 { return row[at[name]] }
-	if !math.IsNaN(get("account_new_actions")) || get("is_service") > 0 || get("tool_share") >= 0.5 {
+	r := firstSightRow(row)
+	if !math.IsNaN(r.get("account_new_actions")) || r.get("is_service") > 0 || r.get("tool_share") >= 0.5 {
 		return 0
 	}
-	for i := range Rules {
-		if row[len(accessFeatures)+i] > 0 {
-			severity = max(severity, Rules[i].Severity)
-		}
-	}
-	if severity == 0 || math.IsNaN(get("sensitive_share")) { // nothing, or logins at hosts
+	severity = r.severity()
+	if severity == 0 || math.IsNaN(r.get("sensitive_share")) { // nothing, or logins at hosts
 		return 0
 	}
-	severity = max(severity, int(get("severity_max")))
-	program := get("is_role") > 0 && get("shell_share")+get("browser_share") < 0.5 && get("failed_share") < 0.5
-	part := get("sensitive_actions") / get("actions")
+	program := r.get("is_role") > 0 && !r.hands() && r.get("failed_share") < 0.5
+	part := r.get("sensitive_actions") / r.get("actions")
 	switch {
-	case severity >= firstSightAlways:
+	case severity >= firstSightAlways, r.get("root_calls") > 0, r.get("console_logins_without_mfa") > 0:
 		return severity
-	case program, severity == 3 && part < firstSightGrave, severity == 2 && part < firstSightLight, severity < 2:
+	case program:
+		return 0
+	case r.hit("compute_launched") >= spread && r.get("regions") >= spread:
+		return max(severity, 3)
+	case severity == 3 && part < firstSightGrave, severity == 2 && part < firstSightLight, severity < 2:
 		return 0
 	}
 	return severity
 }
 
+// firstSightRow reads a row of access by name.
+type firstSightRow []float64
+
+func (r firstSightRow) get(name string) float64 { return r[firstSightColumns()[name]] }
+
+// hit is how many calls a rule held for.
+func (r firstSightRow) hit(rule string) float64 { return r.get("rule_" + rule) }
+
+// hands reports whether most calls were made at a keyboard.
+func (r firstSightRow) hands() bool { return r.get("shell_share")+r.get("browser_share") >= 0.5 }
+
+// severity is that of the gravest call and rule, but for what is routine.
+func (r firstSightRow) severity() (severity int) {
+	var kept float64
+	for i := range Rules {
+		switch hits := r.hit(Rules[i].Name); {
+		case hits == 0:
+		case !r.routine(Rules[i].Name):
+			severity = max(severity, Rules[i].Severity)
+		case Rules[i].Feature == "":
+			kept += hits
+		}
+	}
+	if gravest := int(r.get("severity_max")); gravest >= firstSightAlways || r.get("grave_calls") > kept {
+		severity = max(severity, gravest)
+	}
+	return severity
+}
+
+// routine reports whether what a rule hit is what goes on every day: several people
+// share a role and log in from where they are; a program that deletes old backups; a
+// shell that somebody opens amid a day's work.
+func (r firstSightRow) routine(rule string) bool {
+	switch rule {
+	case "console_from_afar":
+		return r.get("is_role") > 0
+	case "destroyed":
+		return !r.hands() && r.hit(rule) < rotates
+	case "remote_control":
+		return r.get("actions")-r.get("sensitive_actions") >= workingKinds
+	}
+	return false
+}
+
 var firstSightColumns = sync.OnceValue(func() map[string]int {
 	at := map[string]int{}
-	for i, f := range accessFeatures {
+	for i, f := range AccessCatalogue {
 		at[f.Name] = i
 	}
 	return at
