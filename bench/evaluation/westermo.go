@@ -326,7 +326,7 @@ func (b *bench) westermoTable(ctx context.Context, t *testbed, out io.Writer) er
 	if err := splitFlows(table, first, last, t.cut); err != nil {
 		return err
 	}
-	args := []string{"train", "--table", first, "--test", last, "--label", "class", "--drop", strings.Join(flowNames, ","), "-o", filepath.Join(b.work, "flows.zip")}
+	args := []string{"train", "--table", first, "--test", last, "--label", "class", "--drop", strings.Join(flowNames, ","), "--param", "max_depth=4", "-o", filepath.Join(b.work, "flows.zip")}
 	text, _, err := b.picketSays(ctx, args...)
 	if err != nil {
 		return err
@@ -336,7 +336,7 @@ func (b *bench) westermoTable(ctx context.Context, t *testbed, out io.Writer) er
 
 The same tap's flows (output_right.csv) with the labels of the attacker's own flows (NST),
 flows of the windows left out above left out here too, cut at the same second, without
-times and addresses: `+"`picket train --table westermo-first.csv --test westermo-last.csv --label class`"+`.
+times and addresses: `+"`picket train --param max_depth=4 --table westermo-first.csv --test westermo-last.csv --label class`"+`.
 
 `+"```\n%s```\n", b.plain(text))
 	return nil

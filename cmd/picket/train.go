@@ -38,7 +38,10 @@ start,end,entity_kind,entity,class,note, or one booster on a labelled table
 (--table, which repeats): CSV, gzip, zip or Parquet. Windows are split by time and
 by entity; a cut-off is set and a calibration fitted on splits of their own. Rows of
 a table are split by groups of identical rows, and cut-off and calibration rest on
-scores by trees that had not seen the row (five folds). --test names what is looked
+scores by trees that had not seen the row (five folds). Without --param a table's trees
+are grown by the best of three sets of parameters, tried on the folds: best is what
+ranks left-out kinds of attack above normal rows where the cut-off is for those, else
+what has the least logloss. --test names what is looked
 at once, at the end: a table, a folder of files that are one table, or a folder of
 raw logs; without one, a fifth of a table is held out.
 
@@ -69,7 +72,7 @@ built-in XGBoost does, by the hyperparameters and channels below /opt/ml/input.`
 	flags.BoolVar(&f.binary, "binary", false, "of a table: learn normal against all the rest, which finds new kinds of attack better, and names none")
 	flags.StringVar(&f.cut, "threshold", "", "of a table: accuracy, leave-one-kind-out, or the part of normal rows that may pass, as 0.01 (default: leave-one-kind-out where there is a --test and three kinds of attack, else accuracy)")
 	flags.StringVar(&f.dataset, "dataset", "", "also write a table's split rows below this folder, as Parquet and as the CSV that XGBoost's built-in algorithm reads")
-	flags.StringSliceVar(&f.params, "param", nil, "XGBoost parameter, as eta=0.1; repeats")
+	flags.StringSliceVar(&f.params, "param", nil, "XGBoost parameter, as eta=0.1; repeats; then none is chosen for a table")
 	flags.Uint64Var(&f.seed, "seed", 1, "of splits and training")
 	flags.StringVar(&f.root, "root", containerRoot, "of a SageMaker training container")
 	flags.StringVarP(&f.out, "output", "o", "model.zip", "package to write")
@@ -173,6 +176,9 @@ func (a *app) trainTable(ctx context.Context, f trainFlags) error {
 	}
 	train.SplitByGroup(set, fractions, f.seed)
 	options.Categories, options.Folds = table.Categories, tableFolds
+	if len(f.params) == 0 {
+		options.Choose = train.TableParams()
+	}
 	if options.Threshold, err = f.threshold(len(set.Classes) - 1); err != nil {
 		return err
 	}

@@ -18,12 +18,14 @@ import (
 // the rows that could be learned from.
 func growFolds(ctx context.Context, d *picket.Dataset, o Options) (grown, error) {
 	f, err := crossFit(ctx, d, o)
-	g := grown{set: f.set, calibration: f.held, validation: f.held, held: heldRows(f.held, o.Folds)}
+	g := grown{calibration: f.held, validation: f.held, held: heldRows(f.held, o.Folds)}
 	if err != nil {
 		return g, err
 	}
+	if o.Threshold.Method == ThresholdLeaveOut {
+		g.sets = folded(f.set, o, leaveOutFolds)
+	}
 	g.model, g.params, err = grow(ctx, f.set, f.all)
-	hold(f.set, f.part, 0) // for leaving kinds out
 	return g, err
 }
 
@@ -38,7 +40,7 @@ type folds struct {
 
 func crossFit(ctx context.Context, d *picket.Dataset, o Options) (folds, error) {
 	f := folds{set: untested(d), all: o}
-	f.part = assign(f.set, slices.Repeat([]float64{1 / float64(o.Folds)}, o.Folds), o.Seed)
+	f.part = dealFolds(f.set, o)
 	rounds := 0
 	for fold := range o.Folds {
 		hold(f.set, f.part, fold)
@@ -63,6 +65,11 @@ func crossFit(ctx context.Context, d *picket.Dataset, o Options) (folds, error) 
 	f.all.Params["num_round"] = strconv.Itoa((rounds + o.Folds/2) / o.Folds)
 	hold(f.set, f.part, -1)
 	return f, nil
+}
+
+// dealFolds returns the fold of each row.
+func dealFolds(d *picket.Dataset, o Options) []int {
+	return assign(d, slices.Repeat([]float64{1 / float64(o.Folds)}, o.Folds), o.Seed)
 }
 
 func heldRows(held []Scored, folds int) string {

@@ -16,12 +16,14 @@ import (
 
 // WriteCSV writes one split as the CSV that SageMaker's built-in XGBoost trains
 // on: no header, the class's number first, then the values as float32, missing
-// ones empty. With weights a row's weight stands second (csv_weights=1). A test row
+// ones empty. With weights a row's weight stands second (csv_weights=1), that of its
+// kind included where kinds of attack are one class. A test row
 // of a class that the dataset does not have gets the number after the last: it is
 // malicious, and no booster can know it.
 func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error {
 	out := bufio.NewWriter(w)
 	row := make([]float32, len(d.Schema.Names))
+	kind := kindFactors(d, In(d, split))
 	var line []byte
 	for i := range d.Examples {
 		e := &d.Examples[i]
@@ -38,7 +40,7 @@ func WriteCSV(w io.Writer, d *picket.Dataset, split string, weights bool) error 
 		}
 		line = strconv.AppendInt(line[:0], int64(class), 10)
 		if weights {
-			line = strconv.AppendFloat(append(line, ','), e.Weight, 'g', -1, 32)
+			line = strconv.AppendFloat(append(line, ','), e.Weight*kind(e.Class), 'g', -1, 32)
 		}
 		picket.Narrow(e.Values, row)
 		for _, v := range row {

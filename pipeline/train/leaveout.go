@@ -33,23 +33,48 @@ const (
 // and false positives (its place jumps by 2 from seed to seed, on a flat top), the
 // mean or median of the kinds' own best cuts (easy kinds outvote hard ones), the
 // best for the hardest kind (a quarter of normal rows pass).
-func leaveOneKindOut(ctx context.Context, d *picket.Dataset, o Options) (picket.Threshold, error) {
+//
+// Each of the sets has other rows in its validation split; their scores count together.
+func leaveOneKindOut(ctx context.Context, sets []*picket.Dataset, o Options) (picket.Threshold, error) {
 	t := picket.Threshold{Method: ThresholdLeaveOut}
+	var pooled []Scored
+	kinds := 0
+	for _, d := range sets {
+		unseen, err := unseenKinds(ctx, d, o)
+		if err != nil {
+			return t, err
+		}
+		kinds = len(unseen)
+		pooled = slices.Concat(append(unseen, pooled)...)
+	}
+	t.Margin = equalErrorCut(pooled)
+	t.Validation = fmt.Sprintf("%d attack kinds of the train and validation splits, each scored by a booster that has not seen it, against the normal rows of the validation split", kinds)
+	if len(sets) > 1 {
+		t.Validation += fmt.Sprintf(", of %d splits", len(sets))
+	}
+	return t, nil
+}
+
+// leaveOutFolds is on how many folds kinds are left out: the cut of one of them moves
+// with the normal rows that happen to be in it.
+const leaveOutFolds = 2
+
+// unseenKinds returns the scores of each attack kind by a booster that has not seen it,
+// with those of the normal rows of the validation split.
+func unseenKinds(ctx context.Context, d *picket.Dataset, o Options) ([][]Scored, error) {
 	kinds, err := attackKinds(d, o.Threshold.Kind)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	var pooled []Scored
+	var unseen [][]Scored
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		rows, err := scoreUnseen(ctx, d, kinds[kind], o)
 		if err != nil {
-			return t, fmt.Errorf("leave %q out: %w", kind, err)
+			return nil, fmt.Errorf("leave %q out: %w", kind, err)
 		}
-		pooled = append(pooled, rows...)
+		unseen = append(unseen, rows)
 	}
-	t.Margin = equalErrorCut(pooled)
-	t.Validation = fmt.Sprintf("%d attack kinds of the train and validation splits, each scored by a booster that has not seen it, against the normal rows of the validation split", len(kinds))
-	return t, nil
+	return unseen, nil
 }
 
 // attackKinds returns the rows of each attack kind outside the test and
@@ -133,7 +158,7 @@ func scoreUnseen(ctx context.Context, d *picket.Dataset, unseen []int, o Options
 // hurried doubles the learning rate up to 0.3: a fold is thrown away once it has
 // said where its margins lie, and early stopping takes it to the same loss sooner.
 func hurried(params map[string]string) map[string]string {
-	fast := Defaults()
+	fast := map[string]string{"eta": Defaults()["eta"]}
 	maps.Copy(fast, params)
 	if eta, err := strconv.ParseFloat(fast["eta"], 64); err == nil && eta < 0.3 {
 		fast["eta"] = strconv.FormatFloat(min(0.3, 2*eta), 'g', -1, 64)

@@ -101,7 +101,7 @@ func Finish(ctx context.Context, d *picket.Dataset, o Options, p *Plan, trees []
 		return nil, fmt.Errorf("finish %s: the trees read %d features and give %d margins, the dataset has %d features and needs %d",
 			d.Booster, model.Features(), model.Classes(), len(d.Schema.Names), want)
 	}
-	g := grown{model: model, params: p.Params, set: d}
+	g := grown{model: model, params: p.Params, sets: []*picket.Dataset{d}}
 	if p.Folds > 1 {
 		g.model = model.Unstopped()
 		g.calibration, g.validation, g.held = p.Held, p.Held, heldRows(p.Held, p.Folds)
