@@ -20,6 +20,7 @@ type Deployer struct {
 	*Account
 	Params   template.Params
 	Binaries Binaries
+	BuiltIn  string // image of AWS's built-in XGBoost in this region, where the endpoint may serve with it
 	// Pipeline returns the definition of the training pipeline, for the ml stack; nil
 	// leaves that stack out: detection needs none.
 	Pipeline func(template.Params) ([]byte, error)
@@ -78,7 +79,7 @@ func (d *Deployer) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p := &Plan{
 		Names: d.Names, Caller: d.Caller, New: fresh, Scorer: d.Params.Scorer, Arch: d.Params.Architecture,
-		Code: d.Params.CodeKey, Size: len(d.archive.Body), Image: d.Params.ImageUri, Given: d.Params.Base(),
+		Code: d.Params.CodeKey, Size: len(d.archive.Body), Image: d.Params.ImageUri, Given: d.baseParams(),
 		Changes: []Change{},
 	}
 	doubts, err := d.Quotas(ctx, d.needs())
@@ -175,7 +176,7 @@ func (d *Deployer) planNew(p *Plan) error {
 		}
 		return err
 	}
-	if err := add(d.BaseStack(), template.Base(), d.Params.Base()); err != nil {
+	if err := add(d.BaseStack(), template.Base(), d.baseParams()); err != nil {
 		return err
 	}
 	if d.Pipeline != nil {
@@ -297,7 +298,7 @@ func (d *Deployer) tags() map[string]string { return map[string]string{ownTag: d
 // reads it.
 func (d *Deployer) baseStack(ctx context.Context) (Stack, error) {
 	url, err := d.putTemplate(ctx, template.Base())
-	return Stack{Name: d.BaseStack(), URL: url, Parameters: d.Params.Base(), Tags: d.tags()}, err
+	return Stack{Name: d.BaseStack(), URL: url, Parameters: d.baseParams(), Tags: d.tags()}, err
 }
 
 // mlStack is the ml stack as it shall be, with the key that the base stack made.
@@ -325,6 +326,16 @@ func (d *Deployer) mlStack(ctx context.Context) (Stack, error) {
 	}
 	url, err := d.putTemplate(ctx, template.ML())
 	return Stack{Name: d.MLStack(), URL: url, Parameters: d.mlParams(key, definition), Tags: d.tags()}, err
+}
+
+// baseParams are those of the base stack, whose image is the endpoint's. The pipeline runs
+// Picket's own, whatever serves.
+func (d *Deployer) baseParams() map[string]string {
+	p := d.Params
+	if p.EndpointImage == "xgboost" {
+		p.ImageUri = d.BuiltIn
+	}
+	return p.Base()
 }
 
 func (d *Deployer) mlParams(key string, definition []byte) map[string]string {

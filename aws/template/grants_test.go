@@ -308,6 +308,8 @@ func callsWhen(n record.Need) string {
 		return "!OwnRawBucket"
 	case strings.HasPrefix(n.Resource, "DATA/raw/"):
 		return "OwnRawBucket"
+	case n.Action == "sagemaker:InvokeEndpoint":
+		return "DetectAsks"
 	case strings.HasPrefix(n.Action, "sagemaker:"), strings.HasPrefix(n.Action, "iam:"):
 		return "ScoresElsewhere"
 	case strings.HasPrefix(n.Action, "application-autoscaling:"), strings.HasPrefix(n.Action, "cloudwatch:"):

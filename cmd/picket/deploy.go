@@ -247,6 +247,9 @@ func (a *app) deployer(ctx context.Context, account *deploy.Account, f deployFla
 	}
 	if !f.noTraining {
 		owner, err := sagemaker.XGBoostAccount(account.Region)
+		if err == nil {
+			d.BuiltIn, err = sagemaker.XGBoostImage(account.Region)
+		}
 		if err != nil {
 			return nil, nil, hint(err, "choose one of them with --region, or leave training out with --no-training")
 		}

@@ -355,6 +355,34 @@ func TestDeployAnotherScorer(t *testing.T) {
 	}
 }
 
+// TestDeployBuiltInImage: the endpoint serves one booster with AWS's own image where one
+// parameter says so; detect then scores by itself, and the pipeline runs Picket's image.
+func TestDeployBuiltInImage(t *testing.T) {
+	a := newAccount(t)
+	a.must("", "deploy", "--yes", "--scorer", "endpoint", "--set", "EndpointImage=xgboost", "--set", "EndpointBooster=traffic/actor/60")
+	for _, m := range a.SageMaker.Models {
+		container := m["PrimaryContainer"].(map[string]any)
+		if image, _ := container["Image"].(string); !strings.HasPrefix(image, "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.0") {
+			t.Errorf("the endpoint runs %s", image)
+		}
+		key := strings.TrimPrefix(container["ModelDataUrl"].(string), "s3://"+a.bucket()+"/")
+		trees, err := sagemaker.ReadArtifact(bytes.NewReader(a.S3.Content(a.bucket(), key)[key]), sagemaker.TreesName)
+		if err != nil || trees[0] != '{' {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if len(a.SageMaker.Models) != 1 {
+		t.Errorf("%d models", len(a.SageMaker.Models))
+	}
+	if got := a.Environment("picket-detect")["PICKET_SCORER"]; got != sagemaker.ScorerLambda {
+		t.Errorf("detect asks %q, which gives neither reasons nor the other boosters", got)
+	}
+	key := a.Parameters("picket-ml")["PipelineKey"]
+	if definition := string(a.S3.Content(a.bucket(), key)[key]); !strings.Contains(definition, `"ImageUri": "`+a.ID+`.dkr.ecr.eu-west-1.amazonaws.com/picket:`) {
+		t.Error("the processing steps do not run Picket's image")
+	}
+}
+
 // TestDestroy removes what carries the tag, and nothing else; what is removed with its
 // data leaves no name behind that a new deployment would find taken.
 func TestDestroy(t *testing.T) {
