@@ -26,27 +26,28 @@ import (
 
 // nothing is a program that deploy takes for picket: static, for Linux on amd64, built
 // from packages of that name. It does nothing, and is linked in a second.
-var nothing = sync.OnceValues(func() (string, error) {
+var nothing = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "picket-nothing-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	defer os.RemoveAll(dir)
 	for name, text := range map[string]string{"go.mod": "module picket\n\ngo 1.26\n", "cmd/picket/main.go": "package main\n\nfunc main() {}\n"} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", "nothing", "./cmd/picket")
 	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	return filepath.Join(dir, "nothing"), nil
+	return os.ReadFile(filepath.Join(dir, "nothing"))
 })
 
 // account is an account on this machine whose function deploy-model is the real one,
@@ -125,7 +126,11 @@ func (a *account) bucket() string { return "picket-data-" + a.ID + "-" + a.Regio
 func (a *account) picket(args ...string) (string, int) {
 	a.t.Helper()
 	if args[0] == "deploy" && len(args) > 1 && strings.HasPrefix(args[1], "-") {
-		binary, err := nothing()
+		binary := filepath.Join(a.t.TempDir(), "nothing")
+		body, err := nothing()
+		if err == nil {
+			err = os.WriteFile(binary, body, 0o755)
+		}
 		if err != nil {
 			a.t.Fatal(err)
 		}
