@@ -36,7 +36,7 @@ type Budget struct {
 func (b Budget) String() string {
 	switch {
 	case b.PerDay <= 0:
-		return "shipped: no alert budget is set"
+		return "the shipped ones, for there is no alert budget (--alerts-per-day)"
 	case b.Hours < budgetHours:
 		return fmt.Sprintf("shipped: %d of %d hours of scores so far", b.Hours, budgetHours)
 	case b.Cut == 0:

@@ -45,6 +45,9 @@ but where --keep says.`,
 			if err := print(a.stdout, findings); err != nil {
 				return err
 			}
+			if len(findings) == 0 {
+				a.say("nothing found")
+			}
 			return failing(findings, failOn)
 		},
 	}
@@ -120,7 +123,7 @@ func (w *workspace) findings(ctx context.Context, model *picket.Model, scorer *i
 		if err != nil {
 			return nil, err
 		}
-		w.app.say("threshold on %s: %s", time.Unix(day, 0).UTC().Format(time.DateOnly), d.Budget)
+		w.app.say("thresholds on %s: %s", time.Unix(day, 0).UTC().Format(time.DateOnly), d.Budget)
 		all = append(all, d.Events...)
 	}
 	return all, nil

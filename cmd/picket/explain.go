@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -62,7 +63,7 @@ func (a *app) open(ctx context.Context, data string) (*pipeline.Pipeline, error)
 func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Finding, limit int) error {
 	fmt.Fprintf(a.stdout, "%s\n%s\n\n", oneLine(f.Title), oneLine(f.Sentence))
 	tactic, technique := triage.Technique(&f)
-	fmt.Fprintf(a.stdout, "uid %s, told %d times, status %s, severity %s, ATT&CK %s %s\n", f.UID, f.Count, f.Status, f.Severity, tactic, technique)
+	fmt.Fprintf(a.stdout, "uid %s, told %s, status %s, severity %s, ATT&CK %s %s\n", f.UID, times(f.Count), f.Status, f.Severity, tactic, technique)
 	fmt.Fprintf(a.stdout, "model %.12s, window %s, margin %.3f over threshold %.3f (%s)\n\n", f.Model, f.Window(), f.Margin, f.Threshold, f.Cut)
 	if err := writeReasons(a.stdout, f.Reasons); err != nil {
 		return err
@@ -85,6 +86,13 @@ func (a *app) explain(ctx context.Context, p *pipeline.Pipeline, f picket.Findin
 	return writeConversations(a.stdout, rows)
 }
 
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 func writeReasons(w io.Writer, reasons []picket.Contribution) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "MOVED BY\tVALUE\tLOG-ODDS")
@@ -92,7 +100,11 @@ func writeReasons(w io.Writer, reasons []picket.Contribution) error {
 		if i == 12 {
 			break
 		}
-		fmt.Fprintf(t, "%s\t%.6g\t%+.3f\n", r.Feature, r.Value, r.Shap)
+		value := "missing"
+		if !math.IsNaN(r.Value) {
+			value = fmt.Sprintf("%.6g", r.Value)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%+.3f\n", r.Feature, value, r.Shap)
 	}
 	return t.Flush()
 }

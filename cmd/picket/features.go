@@ -61,7 +61,9 @@ where the logs say that they have no records: NODATA and SKIPDATA of flow logs.`
 			if kind != "" {
 				q.Kinds = []picket.Kind{picket.Kind(kind)}
 			}
-			q.Seconds = int64(window / time.Second)
+			if q.Seconds = int64(window / time.Second); window != 0 && !hasWindows(road, window) {
+				return usageError(hint(fmt.Errorf("--window %s: no rows of %s are so wide", window, road.Detector), "use 1m, 10m, 1h or 24h for traffic, 1h or 24h for access, 1h for phishing"))
+			}
 			live := c.Flags().Changed("lateness")
 			write, err := rowWriter(output, schema, live)
 			if err != nil {
@@ -91,7 +93,7 @@ where the logs say that they have no records: NODATA and SKIPDATA of flow logs.`
 			} else if err := w.fill(c.Context(), args); err != nil {
 				return err
 			}
-			return write(a.stdout, rows)
+			return write(a.stdout, a.counted(road.Detector, rows))
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "csv", "csv, jsonl or parquet; with --describe: table or json")
@@ -104,6 +106,28 @@ where the logs say that they have no records: NODATA and SKIPDATA of flow logs.`
 	c.Flags().BoolVar(&coverage, "coverage", false, "list where the logs have no records, and why")
 	c.Flags().BoolVar(&describe, "describe", false, "list the features, not their values")
 	return c
+}
+
+// hasWindows reports whether a detector has rows of a width; those of logs of ten
+// minutes are traffic's too.
+func hasWindows(road *extract.Road, width time.Duration) bool {
+	seconds := int64(width / time.Second)
+	return width%time.Second == 0 && slices.Contains(road.Widths, seconds) || road.Detector == picket.DetectorTraffic && width == picket.TenMinutes*time.Second
+}
+
+// counted says so where there are no rows: an empty table looks like a fault.
+func (a *app) counted(detector string, rows eachRow) eachRow {
+	return func(emit func(*picket.Features) error) error {
+		n := 0
+		err := rows(func(f *picket.Features) error {
+			n++
+			return emit(f)
+		})
+		if err == nil && n == 0 {
+			a.say("no such rows of %s; see --detector, --entity and --window", detector)
+		}
+		return err
+	}
 }
 
 // softLimit is what the collector keeps a reading of flows near, unless GOMEMLIMIT

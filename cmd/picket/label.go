@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"picket"
+	"picket/pipeline"
 )
 
 func (a *app) labelCommand() *cobra.Command {
@@ -39,6 +40,8 @@ author says later of the same finding holds.`,
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				return hint(err, "uids are in findings/ and on the page of \"picket up\"")
+			case errors.Is(err, pipeline.ErrVerdict):
+				return usageError(hint(err, "run \"picket label --help\""))
 			case err != nil:
 				return hint(err, "run \"picket label --help\"")
 			}

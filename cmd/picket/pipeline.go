@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -179,7 +180,7 @@ func (a *app) showSteps(runs []pipeline.RunState) error {
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STEP\tDOES\tREADS\tWRITES")
 	for _, s := range pipeline.Steps() {
-		fmt.Fprintf(t, "%s\t%s\t%v\t%v\n", s.Name, s.Does, s.Reads, s.Writes)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.Name, s.Does, strings.Join(s.Reads, " "), strings.Join(s.Writes, " "))
 	}
 	for _, r := range runs {
 		fmt.Fprintf(t, "\nrun %s\t%s\t\t\n", r.ID, r.Started.Format(time.RFC3339))
