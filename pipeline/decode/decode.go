@@ -102,9 +102,11 @@ func Decode(ctx context.Context, obj Object, r io.Reader, emit func(*picket.Reco
 // used again after emit returns. A bad line or packet goes to reject, which may
 // be nil, and reading goes on. An error of emit or reject stops it and is
 // returned as it is. What is wrong with the object itself is an *ObjectError; an
-// error of ctx or r is neither, since the object may be whole.
+// error of ctx or r is neither, since the object may be whole. A compressed object is unpacked
+// in a goroutine of its own, which has ended when Decode returns.
 //
-// Memory is about 1.5 MiB, for Parquet that of a page of each column, for zstd up to twice its window (at most 128 MiB) more,
+// Memory is about 1.5 MiB, 0.5 MiB more where it is compressed, for Parquet that of a page
+// of each column, for zstd up to twice its window (at most 128 MiB) more,
 // however large the object.
 func (o Options) Decode(ctx context.Context, obj Object, r io.Reader, emit func(*picket.Record) error, reject func(Reject) error) (Stats, error) {
 	in := buffers.Get().(*bufio.Reader)

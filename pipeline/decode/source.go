@@ -52,13 +52,22 @@ type source struct {
 	raw         *counter // as stored
 	top         *counter // as unpacked; raw itself where plain
 	compression string
-	broken      error // of the raw reader or the context, never of the content
+	broken      error  // of the raw reader or the context, never of the content
+	ahead       *ahead // reads top; nil where plain
 	closers     []func()
 }
 
-func (s *source) bytes() int64 { return s.top.n }
+func (s *source) bytes() int64 {
+	if s.ahead != nil {
+		return s.ahead.n
+	}
+	return s.top.n
+}
 
 func (s *source) close() {
+	if s.ahead != nil {
+		s.ahead.close()
+	}
 	for _, f := range s.closers {
 		f()
 	}
@@ -98,8 +107,12 @@ func open(ctx context.Context, r io.Reader, in *bufio.Reader, o Options) (*sourc
 	for depth := 0; ; depth++ {
 		name, unpack := compression(level)
 		switch {
-		case unpack == nil:
+		case unpack == nil && depth == 0:
 			in.Reset(level)
+			return s, nil
+		case unpack == nil:
+			s.ahead = readAhead(level)
+			in.Reset(s.ahead)
 			return s, nil
 		case depth == 2:
 			return s, errNested

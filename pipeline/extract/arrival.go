@@ -31,8 +31,7 @@ type arrival struct {
 // take fills the arrival from a record that has addresses, all but its interface: what
 // whole says of it, with less copying.
 func (e *arrival) take(r *picket.Record, seed uint64) error {
-	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos || !r.Src.IsValid() || !r.Dst.IsValid() {
-		_, err := whole(r)
+	if err := fits(r); err != nil {
 		return err
 	}
 	src, dst := toAddr(r.Src), toAddr(r.Dst)

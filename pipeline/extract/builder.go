@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/bits"
 	"strings"
+	"sync/atomic"
 
 	"picket"
 )
@@ -16,8 +17,15 @@ type Options struct {
 	MaxRows int    // rows held in memory, about 300 bytes each; 0 is DefaultMaxRows
 }
 
-// Builder sums records into flow rows and writes them as window parts.
+// Builder sums records into flow rows and writes them as window parts. The summing
+// goes on in a goroutine, which Finish or Close ends, beside whoever decodes.
 type Builder struct {
+	batch  []picket.Record      // being filled
+	full   chan []picket.Record // to be summed; nil before the first
+	free   chan []picket.Record
+	out    int                   // batches that are being summed
+	failed atomic.Pointer[error] // of summing
+
 	seed  maphash.Seed
 	rows  *sorter
 	index []uint32 // open addressing: place of a row + 1, or 0
@@ -52,13 +60,110 @@ func NewBuilder(o Options) *Builder {
 	}
 }
 
+// Records are summed so many at a time, and so many batches lie in wait at most.
+const (
+	batchRecords  = 256
+	recordBatches = 3
+)
+
+// run sums batches.
+func (b *Builder) run(full <-chan []picket.Record) {
+	for batch := range full {
+		b.sum(batch)
+		b.free <- batch[:0]
+	}
+}
+
+func (b *Builder) sum(batch []picket.Record) {
+	for i := range batch {
+		if b.failed.Load() != nil {
+			return
+		}
+		if err := split(&batch[i], b.add); err != nil {
+			b.failed.Store(&err)
+		}
+	}
+}
+
 // Add counts a record into the minutes that it touches. It keeps nothing of the
-// record itself. After an error the Builder is of no further use.
+// record itself. After an error, which may be of a record before, the Builder is of no
+// further use.
 func (b *Builder) Add(r *picket.Record) error {
 	if b.err == nil {
-		b.err = split(r, b.add)
+		b.err = fits(r)
+	}
+	if b.err != nil {
+		return b.err
+	}
+	if b.batch == nil {
+		b.batch = make([]picket.Record, 0, batchRecords)
+	}
+	b.batch = append(b.batch, *r)
+	last := &b.batch[len(b.batch)-1]
+	last.Lookup, last.Access = nil, nil // the decoder's
+	if len(b.batch) == batchRecords {
+		b.hand()
 	}
 	return b.err
+}
+
+// hand gives the batch to be summed.
+func (b *Builder) hand() {
+	if b.full == nil {
+		b.full, b.free = make(chan []picket.Record, recordBatches), make(chan []picket.Record, recordBatches)
+		go b.run(b.full)
+	}
+	b.full <- b.batch
+	b.batch = nil
+	if b.out++; b.out == recordBatches {
+		b.take()
+	}
+}
+
+// take waits for a batch that was summed.
+func (b *Builder) take() {
+	b.batch = <-b.free
+	b.out--
+	b.fail()
+}
+
+// fail takes over what failed in summing.
+func (b *Builder) fail() {
+	if failed := b.failed.Load(); failed != nil && b.err == nil {
+		b.err = *failed
+	}
+}
+
+// wait sums what was added so far.
+func (b *Builder) wait() error {
+	for b.out > 0 {
+		last := b.batch
+		if b.take(); len(last) > 0 {
+			b.batch = last
+		}
+	}
+	b.sum(b.batch)
+	b.batch = b.batch[:0]
+	b.fail()
+	return b.err
+}
+
+// addRow counts a row that was summed elsewhere.
+func (b *Builder) addRow(f *flow) error {
+	if err := b.wait(); err != nil {
+		return err
+	}
+	return b.add(f)
+}
+
+// end ends the goroutine.
+func (b *Builder) end() error {
+	err := b.wait()
+	if b.full != nil {
+		close(b.full)
+	}
+	b.full = nil
+	return err
 }
 
 // Finish writes one part for each hour and source seen, hours in order, and
@@ -66,8 +171,8 @@ func (b *Builder) Add(r *picket.Record) error {
 // an error, the one that part gave last holds nothing of use. Finish can be
 // called once.
 func (b *Builder) Finish(part func(PartID) (io.WriteCloser, error)) ([]PartInfo, error) {
-	if b.err != nil {
-		return nil, b.err
+	if err := b.end(); err != nil {
+		return nil, err
 	}
 	b.err = fmt.Errorf("window parts: already written")
 	sorted, err := b.rows.each()
@@ -89,6 +194,7 @@ func (b *Builder) Finish(part func(PartID) (io.WriteCloser, error)) ([]PartInfo,
 
 // Close frees the memory and the disk that the Builder holds.
 func (b *Builder) Close() error {
+	b.end()
 	b.rows.reset()
 	b.rows.rows, b.index, b.parts = slab{}, nil, nil
 	b.err = fmt.Errorf("window parts: builder is closed")

@@ -177,7 +177,7 @@ func (f *family) pour(d *Direct) error {
 	for i := range f.shards {
 		s := &f.shards[i]
 		s.mu.Lock()
-		err := s.each(d.interfaces(), func(row *flow) error { return f.built(o).add(row) })
+		err := s.each(d.interfaces(), func(row *flow) error { return f.built(o).addRow(row) })
 		s.empty()
 		s.mu.Unlock()
 		if err != nil {
@@ -189,12 +189,12 @@ func (f *family) pour(d *Direct) error {
 			row := flow{lost: 1}
 			row.source, row.hour, row.minute = f.source, hour, uint8((at-int64(hour)*picket.Hour)/picket.Minute)
 			row.sides[0].first, row.sides[1].first = never, never
-			if err := f.built(o).add(&row); err != nil {
+			if err := f.built(o).addRow(&row); err != nil {
 				return err
 			}
 			for iface := range s.long {
 				row.iface, row.span = d.interfaces()[iface], 2*picket.Minute
-				if err := f.built(o).add(&row); err != nil {
+				if err := f.built(o).addRow(&row); err != nil {
 					return err
 				}
 			}

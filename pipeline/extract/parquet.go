@@ -76,7 +76,7 @@ func parquetSchema(names []string) *parquet.Schema {
 // null. The same rows give the same bytes.
 func WriteParquet(w io.Writer, schema picket.Schema, rows iter.Seq[picket.Features]) error {
 	out := parquet.NewWriter(w, parquetSchema(schema.Names), parquet.KeyValueMetadata(SchemaKey, schema.Hash))
-	batch := newParquetBatch(out.ColumnWriters())
+	batch := parquetBatch{out: out.ColumnWriters()}
 	for f := range rows {
 		if len(f.Values) != len(schema.Names) {
 			return fmt.Errorf("write features of %s: %d values for %d columns", f.Window, len(f.Values), len(schema.Names))
@@ -91,69 +91,85 @@ func WriteParquet(w io.Writer, schema picket.Schema, rows iter.Seq[picket.Featur
 	return nil
 }
 
-// parquetBatch gathers rows by column. Its size says where the library looks whether
-// a page is full: it is that of Writer.WriteRows, so that the bytes are the same.
+// parquetBatch gathers rows and writes them column by column. Its size says where the
+// library looks whether a page is full: it is that of Writer.WriteRows, so that the
+// bytes are the same.
 type parquetBatch struct {
 	out    []*parquet.ColumnWriter
-	values [][]parquet.Value // by column
-	text   []byte            // of the values that are text
+	rows   [parquetBatchRows]picket.Features
+	n      int
+	values [parquetBatchRows]parquet.Value // of a column
 }
 
 const parquetBatchRows = 64
 
-func newParquetBatch(out []*parquet.ColumnWriter) *parquetBatch {
-	b := &parquetBatch{out: out, values: make([][]parquet.Value, len(out))}
-	for i := range b.values {
-		b.values[i] = make([]parquet.Value, 0, parquetBatchRows)
-	}
-	return b
-}
-
 func (b *parquetBatch) add(f *picket.Features) error {
-	b.addText(columnKind, string(f.Entity.Kind))
-	b.addText(columnEntity, f.Entity.ID)
-	b.addValue(columnStart, parquet.Int64Value(f.Start*1000), 0)
-	b.addValue(columnSeconds, parquet.Int64Value(f.Seconds), 0)
-	b.addValue(columnFrom, parquet.Int64Value(f.From*1000), 0)
-	b.addValue(columnElapsed, parquet.Int64Value(f.Elapsed), 0)
-	b.addText(columnSource, f.Source)
-	b.addValue(columnFlows, parquet.Int64Value(int64(f.Flows)), 0)
-	for i, v := range f.Values {
-		if math.IsNaN(v) {
-			b.addValue(columnFeatures+i, parquet.NullValue(), 0)
-		} else {
-			b.addValue(columnFeatures+i, parquet.DoubleValue(v), 1)
-		}
-	}
-	if len(b.values[0]) < parquetBatchRows {
+	b.rows[b.n] = *f
+	if b.n++; b.n < parquetBatchRows {
 		return nil
 	}
 	return b.flush()
 }
 
-func (b *parquetBatch) addValue(column int, v parquet.Value, level int) {
-	b.values[column] = append(b.values[column], v.Level(0, level, column))
-}
-
-func (b *parquetBatch) addText(column int, text string) {
-	from := len(b.text)
-	b.text = append(b.text, text...)
-	b.addValue(column, parquet.ByteArrayValue(b.text[from:]), 0)
-}
-
 // flush hands the rows over.
 func (b *parquetBatch) flush() error {
-	for i, values := range b.values {
-		if len(values) == 0 {
-			break
+	rows := b.rows[:b.n]
+	b.n = 0
+	if len(rows) == 0 {
+		return nil
+	}
+	for column := range b.out {
+		values := b.values[:len(rows)]
+		if column < columnFeatures {
+			keyValues(values, rows, column)
+		} else {
+			featureValues(values, rows, column)
 		}
-		if _, err := b.out[i].WriteRowValues(values); err != nil {
+		if _, err := b.out[column].WriteRowValues(values); err != nil {
 			return err
 		}
-		b.values[i] = values[:0]
 	}
-	b.text = b.text[:0]
 	return nil
+}
+
+// keyValues takes a column before the features out of rows.
+func keyValues(values []parquet.Value, rows []picket.Features, column int) {
+	text := func(s string) parquet.Value { return parquet.ByteArrayValue([]byte(s)) }
+	for i := range rows {
+		f := &rows[i]
+		var v parquet.Value
+		switch column {
+		case columnKind:
+			v = text(string(f.Entity.Kind))
+		case columnEntity:
+			v = text(f.Entity.ID)
+		case columnStart:
+			v = parquet.Int64Value(f.Start * 1000)
+		case columnSeconds:
+			v = parquet.Int64Value(f.Seconds)
+		case columnFrom:
+			v = parquet.Int64Value(f.From * 1000)
+		case columnElapsed:
+			v = parquet.Int64Value(f.Elapsed)
+		case columnSource:
+			v = text(f.Source)
+		case columnFlows:
+			v = parquet.Int64Value(int64(f.Flows))
+		}
+		values[i] = v.Level(0, 0, column)
+	}
+}
+
+// featureValues takes the column of a feature out of rows.
+func featureValues(values []parquet.Value, rows []picket.Features, column int) {
+	missing := parquet.NullValue().Level(0, 0, column)
+	for i := range rows {
+		if v := rows[i].Values[column-columnFeatures]; math.IsNaN(v) {
+			values[i] = missing
+		} else {
+			values[i] = parquet.DoubleValue(v).Level(0, 1, column)
+		}
+	}
 }
 
 // ReadParquet hands the rows of a Parquet file of features to emit, which may

@@ -212,7 +212,8 @@ func TestTempDir(t *testing.T) {
 	for i := range records {
 		err = errors.Join(err, b.Add(&records[i]))
 	}
-	if !errors.Is(err, os.ErrNotExist) {
+	_, late := b.Finish(func(PartID) (io.WriteCloser, error) { return nil, errors.New("no part was to be written") })
+	if err = errors.Join(err, late); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a folder to spill to: error %v", err)
 	}
 }

@@ -84,15 +84,26 @@ func scale(n, part, whole uint64) uint64 {
 	return q
 }
 
-// whole returns the record as one row in the minute of its start.
-func whole(r *picket.Record) (flow, error) {
-	source, err := sourceNumber(r.Source)
-	if err != nil {
-		return flow{}, err
+// fits returns what is wrong with a record.
+func fits(r *picket.Record) error {
+	if _, err := sourceNumber(r.Source); err != nil {
+		return err
 	}
 	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos {
-		return flow{}, fmt.Errorf("record on line %d has a time out of range", r.Line)
+		return fmt.Errorf("record on line %d has a time out of range", r.Line)
 	}
+	if !r.Lost && (!r.Src.IsValid() || !r.Dst.IsValid()) {
+		return fmt.Errorf("record on line %d has no addresses", r.Line)
+	}
+	return nil
+}
+
+// whole returns the record as one row in the minute of its start.
+func whole(r *picket.Record) (flow, error) {
+	if err := fits(r); err != nil {
+		return flow{}, err
+	}
+	source, _ := sourceNumber(r.Source)
 	row := flow{has: r.Has, records: 1, lines: [2]uint64{r.Line, r.Line}}
 	row.source, row.iface = source, r.Interface[:min(len(r.Interface), maxInterface)]
 	row.setMinute(floorDiv(r.Start, minuteNanos))
@@ -101,9 +112,6 @@ func whole(r *picket.Record) (flow, error) {
 	if r.Lost {
 		row.lost = 1
 		return row, nil
-	}
-	if !r.Src.IsValid() || !r.Dst.IsValid() {
-		return flow{}, fmt.Errorf("record on line %d has no addresses", r.Line)
 	}
 	if r.Rejected {
 		row.rejected = 1
