@@ -1,8 +1,6 @@
 package extract
 
-import (
-	"picket"
-)
+import "picket"
 
 // arrival is one record on its way into a table: its two ends in order.
 type arrival struct {
@@ -28,11 +26,11 @@ type arrival struct {
 	fragment bool
 }
 
-// take fills the arrival from a record that has addresses, all but its interface: what
-// whole says of it, with less copying.
+// take fills the arrival from a record of a known source that is not lost, all but its
+// interface: what whole says of it, with less copying.
 func (e *arrival) take(r *picket.Record, seed uint64) error {
-	if err := fits(r); err != nil {
-		return err
+	if min(r.Start, r.End) < -maxNanos || max(r.Start, r.End) > maxNanos || !r.Src.IsValid() || !r.Dst.IsValid() {
+		return fits(r)
 	}
 	src, dst := toAddr(r.Src), toAddr(r.Dst)
 	a, b := 0, 1

@@ -153,6 +153,44 @@ func (r *rhythm) offer(o *rhythm) {
 	}
 }
 
+// minutes is a set of minutes of a window.
+type minutes struct {
+	words    [(maxWidth/picket.Minute + 63) / 64]uint64
+	low, end int // words in use
+}
+
+func (m *minutes) add(minute int) {
+	i := minute / 64
+	if m.end == 0 {
+		m.low = i
+	}
+	m.low, m.end = min(m.low, i), max(m.end, i+1)
+	m.words[i] |= 1 << (minute % 64)
+}
+
+func (m *minutes) reset() {
+	clear(m.words[m.low:m.end])
+	m.low, m.end = 0, 0
+}
+
+// first returns the earliest minute, 0 of none.
+func (m *minutes) first() int {
+	for i := m.low; i < m.end; i++ {
+		if m.words[i] != 0 {
+			return i*64 + bits.TrailingZeros64(m.words[i])
+		}
+	}
+	return 0
+}
+
+func (m *minutes) count() uint64 {
+	n := 0
+	for _, w := range m.words[m.low:m.end] {
+		n += bits.OnesCount64(w)
+	}
+	return uint64(n)
+}
+
 // gaps returns the number of gaps between the minutes of the set, their sum and
 // the sum of their squares, in minutes.
 func (m *minutes) gaps() (n, sum uint64, squares uint128) {
