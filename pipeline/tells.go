@@ -84,7 +84,11 @@ var soleOut, soleIn = column("sole_pair_bytes_out_per_flow"), column("sole_pair_
 
 // bears reports whether a row holds enough of what it is taken for.
 func bears(s *picket.Score) bool {
-	if s.Booster.Detector != picket.DetectorTraffic {
+	switch s.Booster.Detector {
+	case picket.DetectorPhishing:
+		return !extract.Edge(s.Entity.ID)
+	case picket.DetectorTraffic:
+	default:
 		return true
 	}
 	switch class, _ := s.Class(); class {
