@@ -41,7 +41,9 @@ func sections() []section {
 		{"mixed", []string{"ddos-pcaps-stopddos"}, mixedCaptures},
 		{"westermo", []string{"westermo"}, westermo},
 		{"day200", nil, days},
+		{"month", []string{"benign-domains"}, month},
 		{"package", nil, heldOut},
+		{"calibration", nil, calibrations},
 		{"tables", []string{"nsl-kdd", "unsw-nb15", "luflow"}, tables},
 	}
 }
@@ -52,6 +54,7 @@ type bench struct {
 	data   string // folder of the public sets
 	python string // with xgboost, or "": then nothing is compared
 	seeds  int    // simulated days
+	page   string // to write
 	work   string // a folder for files on the way, emptied at the end
 	log    io.Writer
 }
@@ -64,12 +67,12 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	f.StringVar(&b.picket, "picket", "bin/picket", "the binary to measure")
 	f.StringVar(&b.python, "python", "", "a Python with xgboost (.peers/xgb3/bin/python after sh bench/peers.sh)")
 	f.IntVar(&b.seeds, "seeds", 10, "simulated days")
-	only := f.String("only", "", "sections to measure, as logs,mixed,westermo,day200,package,tables; all if empty")
+	only := f.String("only", "", "sections to measure, as logs,mixed,westermo,day200,month,package,calibration,tables; all if empty")
 	check := f.Bool("check", false, "only look whether the sets named as arguments are there, byte by byte")
 	labels := f.String("labels", "", "only print the label file of this events.txt of Westermo's testbed")
 	card := f.String("card", "", "only add to this package's model card what it does on Westermo's capture")
 	list := f.String("sets", "docs/data.md", "the page that lists the sets")
-	page := f.String("o", "docs/evaluation.md", "the page to write")
+	f.StringVar(&b.page, "o", "docs/evaluation.md", "the page to write")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	if *card != "" {
 		return b.addToCard(ctx, *card)
 	}
-	return b.measure(ctx, wanted, *page)
+	return b.measure(ctx, wanted, b.page)
 }
 
 // choose returns the sections named, or all.
