@@ -74,7 +74,8 @@ func TestFirstSight(t *testing.T) {
 	}
 	stop := event(40, "cloudtrail", "StopLogging", `request={"name":"main"}`)
 	f("a log stopped", []trailLog{stop}, "logging-disabled", picket.SeverityMedium)
-	f("a log stopped amid work", append(work(30, ""), stop), "logging-disabled", picket.SeverityMedium)
+	f("a log stopped amid work", append(work(30, ""), stop), "logging-disabled", picket.SeverityInformational)
+	f("a log stopped after a look around", append(work(3, ""), stop), "logging-disabled", picket.SeverityMedium)
 	f("a stop refused", []trailLog{event(1, "cloudtrail", "StopLogging", `error="AccessDenied"`)}, "denied", picket.SeverityInformational)
 
 	shell := event(41, "ssm", "StartSession", `request={"target":"i-1"}`)

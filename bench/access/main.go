@@ -39,11 +39,24 @@ func run(ctx context.Context, args []string) error {
 	accounts := flags.Int("accounts", recipe.Accounts, "simulated accounts to learn from")
 	logins := flags.Int("logins", recipe.Logins, "simulated networks of logins to learn from")
 	judged := flags.Int("judged", 3, "simulated accounts to judge by")
+	only := flags.Bool("alone", false, "only print the section of logs by themselves: minutes in place of a quarter of an hour")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *data == "" {
 		return fmt.Errorf("-data says where the public sets are")
+	}
+	if *only {
+		list, err := readDetonations(*data)
+		if err != nil {
+			return err
+		}
+		p := &page{}
+		if err := p.alone(ctx, list); err != nil {
+			return err
+		}
+		fmt.Print(p.text.String())
+		return nil
 	}
 	recipe.Accounts, recipe.Logins = *accounts, *logins
 	began := time.Now()

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
@@ -116,13 +118,32 @@ func learned(ctx context.Context, name string, examples []pipeline.AccessExample
 	if err != nil {
 		return way{}, fmt.Errorf("%s: %w", name, err)
 	}
+	return served(ctx, name, pkg, hide)
+}
+
+// shipped judges by the package in the binary.
+func shipped(ctx context.Context) (way, error) {
+	const file = "cmd/picket/default/model.zip"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return way{}, err
+	}
+	pkg, err := train.ReadPackage(bytes.NewReader(text))
+	if err != nil {
+		return way{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return served(ctx, "shipped", pkg, slices.Clone[[]float64])
+}
+
+// served judges by a package's boosters of principals, of rows as hide leaves them.
+func served(ctx context.Context, name string, pkg *train.Package, hide func([]float64) []float64) (way, error) {
 	serving, err := pipeline.Serve(&pkg.Model)
 	if err != nil {
 		return way{}, err
 	}
 	w := way{name: name, cuts: map[int64]float64{}}
 	for i := range pkg.Model.Boosters {
-		if b := &pkg.Model.Boosters[i]; b.ID.Kind == picket.KindPrincipal {
+		if b := &pkg.Model.Boosters[i]; b.ID.Kind == picket.KindPrincipal && b.ID.Detector == picket.DetectorAccess {
 			w.cuts[b.ID.Seconds] = b.Threshold.Margin
 		}
 	}

@@ -136,8 +136,10 @@ func (r *Rule) takes(e *event, class string) bool {
 // an eye on simulated accounts and on recorded attacks: see docs/evaluation-access.md.
 const (
 	firstSightAlways = 4    // a rule of this severity is told whatever else was done
-	firstSightGrave  = 0.3  // part of the principal's kinds of calls that are sensitive, for severity 3
-	firstSightLight  = 0.75 // and for severity 2
+	firstSightGrave  = 0.5  // part of the principal's kinds of calls that are sensitive, for severity 3
+	firstSightShort  = 0.3  // the same where there are few kinds
+	firstSightKinds  = 8    // few: a day at work has three times as many
+	firstSightLight  = 0.75 // part for severity 2
 
 	rotates      = 3 // things that a program takes away before it is more than keeping house
 	workingKinds = 8 // kinds of calls that are not sensitive, of a person at work
@@ -155,6 +157,8 @@ const (
 // a job that nobody knows yet: it must do what is gravest. Use of root and a login at
 // the console without a second factor are told of whatever stands beside them: who
 // reviews an account asks for just these.
+// What is gravest is told too, but in a day of many kinds of calls, most of them
+// harmless, as severity 2: there it is as a rule somebody's work.
 func FirstSight(row []float64) (severity int) {
 	r := firstSightRow(row)
 	if !math.IsNaN(r.get("account_new_actions")) || r.get("is_service") > 0 || r.get("tool_share") >= 0.5 {
@@ -165,15 +169,23 @@ func FirstSight(row []float64) (severity int) {
 		return 0
 	}
 	program := r.get("is_role") > 0 && !r.hands() && r.get("failed_share") < 0.5
-	part := r.get("sensitive_actions") / r.get("actions")
+	part, grave := r.get("sensitive_actions")/r.get("actions"), firstSightGrave
+	short := r.get("actions") <= firstSightKinds
+	if short {
+		grave = firstSightShort
+	}
 	switch {
-	case severity >= firstSightAlways, r.get("root_calls") > 0, r.get("console_logins_without_mfa") > 0:
+	case r.get("root_calls") > 0, r.get("console_logins_without_mfa") > 0:
+		return severity
+	case severity >= firstSightAlways && !short && part < grave:
+		return 2
+	case severity >= firstSightAlways:
 		return severity
 	case program:
 		return 0
 	case r.hit("compute_launched") >= spread && r.get("regions") >= spread:
 		return max(severity, 3)
-	case severity == 3 && part < firstSightGrave, severity == 2 && part < firstSightLight, severity < 2:
+	case severity == 3 && part < grave, severity == 2 && part < firstSightLight, severity < 2:
 		return 0
 	}
 	return severity
