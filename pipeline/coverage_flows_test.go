@@ -13,6 +13,7 @@ import (
 	"picket"
 	"picket/pipeline/extract"
 	"picket/pipeline/train"
+	"picket/pipeline/triage"
 	"picket/simulate"
 	"picket/store"
 )
@@ -185,4 +186,56 @@ func dgaName(i int) string {
 		h = h*6364136223846793005 + 1
 	}
 	return string(b)
+}
+
+// byHabit says what is unusual where a client does something new in an hour, and where
+// it goes on with what it did in every hour of the day before.
+func byHabit(positive, usual func(at time.Time) string) func(*testing.T) say {
+	says := func(t *testing.T, more func(at time.Time) string) []picket.Finding {
+		t.Helper()
+		first := nine.Truncate(24 * time.Hour)
+		second := first.AddDate(0, 0, 1)
+		p := pipelineOver(t, store.NewMemory(nil))
+		p.deps.Now = func() time.Time { return second.Add(12 * time.Hour) }
+		p.cfg.AnomaliesPerDay = 2 // what "picket up" has by default
+		hourly := func(day time.Time, hours int) Raw {
+			var b strings.Builder
+			for h := range hours {
+				b.WriteString(usual(day.Add(time.Duration(h) * time.Hour)))
+			}
+			return rawText("usual-"+day.Format(dayLayout)+".log", day.Add(24*time.Hour), b.String())
+		}
+		take(t, p, habits(first, 24), hourly(first, 24))
+		turn(t, p)
+		take(t, p, habits(second, 12), hourly(second, 12))
+		if more != nil {
+			take(t, p, rawText("more.log", second.Add(24*time.Hour), more(second.Add(9*time.Hour))))
+		}
+		turn(t, p)
+		events, err := p.Findings(context.Background(), second.Unix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return triage.Latest(events)
+	}
+	return func(t *testing.T) say { return say{positive: says(t, positive), benign: says(t, nil)} }
+}
+
+// portUse is a client that asks its server at a port, once a minute for half an hour.
+func portUse(port int) func(at time.Time) string {
+	return func(at time.Time) string {
+		var b strings.Builder
+		for i := range 30 {
+			b.WriteString(answered(at.Add(time.Duration(i)*time.Minute), "10.0.1.3", 51000+i, "10.0.0.80", port))
+		}
+		return b.String()
+	}
+}
+
+// sent is what a client sends its server in one flow of a minute.
+func sent(packets int) func(at time.Time) string {
+	return func(at time.Time) string {
+		s := at.Unix()
+		return fmt.Sprintf("2 123456789010 eni-1 10.0.1.3 10.0.0.80 52000 443 6 %d %d %d %d ACCEPT OK\n", packets, 1400*packets, s, s+50)
+	}
 }

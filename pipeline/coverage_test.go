@@ -79,6 +79,8 @@ const (
 	byNames = "the model of names"
 	byRule  = "a rule over flows"
 	aList   = "a list of yours"
+
+	byBaseline = "the baseline, once it has learned the site for a day"
 )
 
 // One conversation with an answer, and one lookup, for the lists to speak of.
@@ -114,8 +116,8 @@ var coverage = slices.Concat(accessCoverage, []covered{
 		says: byLog(asksOf("10.0.0.2", 53, 12, threeHosts...)+asksOf("203.0.113.53", 53, 12, "10.0.0.5"), asksOf("10.0.0.2", 53, 12, threeHosts...)+asksOf("203.0.113.53", 53, 12, threeHosts...))},
 	{name: "DefenseEvasion:EC2/UnusualDoTActivity", log: "VPC flow logs", priority: 1, by: byRule, want: triage.TypeDoT, says: byLog(asksOf("203.0.113.53", 853, 4, "10.0.0.5"), asksOf("203.0.113.53", 853, 4, threeHosts...))},
 	{name: "DefenseEvasion:EC2/UnusualDoHActivity", log: "VPC flow logs and a list", priority: 1, by: aList + " of tag doh", want: "listed-doh", says: byList("doh", talked, "198.51.100.7", near)},
-	{name: "Behavior:EC2/NetworkPortUnusual", log: "VPC flow logs", priority: 1, by: "the baseline, once it has learned the site for a day: class anomaly (TestAnomalies), not tested by this type"},
-	{name: "Behavior:EC2/TrafficVolumeUnusual", log: "VPC flow logs", priority: 1, by: "the baseline, once it has learned the site for a day: class anomaly (TestAnomalies), not tested by this type"},
+	{name: "Behavior:EC2/NetworkPortUnusual", log: "VPC flow logs", priority: 1, by: byBaseline, want: picket.ClassAnomaly, says: byHabit(portUse(6667), portUse(443))},
+	{name: "Behavior:EC2/TrafficVolumeUnusual", log: "VPC flow logs", priority: 1, by: byBaseline, want: picket.ClassAnomaly, says: byHabit(sent(300_000), sent(10))},
 	{name: "Trojan:EC2/DNSDataExfiltration", log: "resolver logs", priority: 1, by: "a rule over lookups", want: triage.TypeNameTunnel, says: byLookups(tunnel(300, 30), tunnel(300, 12))},
 	{name: "Trojan:EC2/DGADomainRequest.B", log: "resolver logs", priority: 1, by: "a rule over lookups", want: triage.TypeRandomDomains, says: byLookups(generated(60, "NXDOMAIN"), generated(60, "NOERROR"))},
 	{name: "Trojan:EC2/DGADomainRequest.C!DNS", log: "resolver logs", priority: 1, by: "a rule over lookups", want: triage.TypeRandomDomains, says: byLookups(generated(60, "NXDOMAIN"), generated(8, "NXDOMAIN"))},
