@@ -80,6 +80,12 @@ func (p *page) sshd(ctx context.Context, data string) error {
 		return err
 	}
 	p.printf("## A real log of sshd\n\nloghub OpenSSH_2k (research licence, measured only): four hours of one host, %d sources with failed passwords, %d with a login that succeeded. It has no labels; a source that fails and never succeeds is taken for a guesser.\n\n", len(failures), len(accepted))
+	p.guessersFound(failures, accepted, found)
+	return p.soon(ctx, s, log, failures, found)
+}
+
+// guessersFound writes which of the sources that failed are found.
+func (p *page) guessersFound(failures map[string]int, accepted map[string]bool, found map[string]string) {
 	p.printf("| sources with at least | guessers | found | recall |\n|---|---|---|---|\n")
 	for _, least := range []int{1, 3, 5, 10, 20} {
 		n, hit := 0, 0
@@ -100,7 +106,37 @@ func (p *page) sshd(ctx context.Context, data string) error {
 		}
 	}
 	p.printf("\nPrecision: %d of %d sources found are guessers.\n\n", right, len(found))
-	return p.soon(ctx, s, log, failures, found)
+}
+
+// pamLine is how sshd of 2005 tells by way of PAM that a login failed.
+var pamLine = regexp.MustCompile(`sshd\(pam_unix\)\[\d+\]: authentication failure;.* rhost=(\S+)`)
+
+// pam writes the section of a log of old, which tells who fails and not from where
+// anybody logs in, judged by the package in the binary.
+func (p *page) pam(ctx context.Context, data string) error {
+	log, err := os.ReadFile(filepath.Join(data, "sshd-auth", "loghub_Linux_Linux_2k.log"))
+	if err != nil {
+		return err
+	}
+	failures := map[string]int{}
+	for _, m := range pamLine.FindAllSubmatch(log, -1) {
+		failures[string(m[1])]++
+	}
+	pkg, err := shippedPackage()
+	if err != nil {
+		return err
+	}
+	s, err := pipeline.Serve(&pkg.Model)
+	if err != nil {
+		return err
+	}
+	found, err := foundIn(ctx, s, log, picket.KindActor)
+	if err != nil {
+		return err
+	}
+	p.printf("## Another, by way of PAM\n\nloghub Linux_2k (research licence, measured only): six weeks of one host in 2005, %d sources that fail; nobody logs in from any that the log names. Judged by the package in the binary.\n\n", len(failures))
+	p.guessersFound(failures, nil, found)
+	return nil
 }
 
 // soon measures how many failed passwords and seconds it takes until a source is

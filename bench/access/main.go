@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string) error {
 	accounts := flags.Int("accounts", recipe.Accounts, "simulated accounts to learn from")
 	logins := flags.Int("logins", recipe.Logins, "simulated networks of logins to learn from")
 	judged := flags.Int("judged", 3, "simulated accounts to judge by")
-	only := flags.Bool("alone", false, "only print the section of logs by themselves: minutes in place of a quarter of an hour")
+	only := flags.Bool("alone", false, "only print the sections that the package in the binary is judged by: half a minute in place of a quarter of an hour")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string) error {
 		}
 		p := &page{}
 		if err := p.alone(ctx, list); err != nil {
+			return err
+		}
+		if err := p.pam(ctx, *data); err != nil {
 			return err
 		}
 		fmt.Print(p.text.String())
@@ -73,6 +76,7 @@ func run(ctx context.Context, args []string) error {
 		p.begin,
 		func(ctx context.Context) error { return p.detonations(ctx, *data, *judged) },
 		func(ctx context.Context) error { return p.sshd(ctx, *data) },
+		func(ctx context.Context) error { return p.pam(ctx, *data) },
 		p.guessers,
 	} {
 		if err := write(ctx); err != nil {

@@ -27,7 +27,7 @@ type page struct {
 func (p *page) printf(format string, a ...any) { fmt.Fprintf(&p.text, format, a...) }
 
 func (p *page) begin(context.Context) error {
-	p.printf("# Evaluation of the access detector\n\nMade by `go run ./bench/access -accounts %d -logins %d -data DIR -o docs/evaluation-access.md` (eleven minutes beside other work on two cores; with `-alone` it prints \"A log by itself\" in half a minute); DIR is laid out as docs/data.md says. How far the shipped boosters' confidence is to be trusted, with a plot: [evaluation.md](evaluation.md), Calibration.\n\n", recipe.Accounts, recipe.Logins)
+	p.printf("# Evaluation of the access detector\n\nMade by `go run ./bench/access -accounts %d -logins %d -data DIR -o docs/evaluation-access.md` (eleven minutes beside other work on two cores; with `-alone` it prints \"A log by itself\" and \"Another, by way of PAM\" in half a minute); DIR is laid out as docs/data.md says. How far the shipped boosters' confidence is to be trusted, with a plot: [evaluation.md](evaluation.md), Calibration.\n\n", recipe.Accounts, recipe.Logins)
 	byClass := map[string]int{}
 	for i := range p.examples {
 		byClass[p.examples[i].Class]++

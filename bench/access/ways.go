@@ -123,16 +123,24 @@ func learned(ctx context.Context, name string, examples []pipeline.AccessExample
 
 // shipped judges by the package in the binary.
 func shipped(ctx context.Context) (way, error) {
-	const file = "cmd/picket/default/model.zip"
-	text, err := os.ReadFile(file)
+	pkg, err := shippedPackage()
 	if err != nil {
 		return way{}, err
 	}
+	return served(ctx, "shipped", pkg, slices.Clone[[]float64])
+}
+
+func shippedPackage() (*train.Package, error) {
+	const file = "cmd/picket/default/model.zip"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
 	pkg, err := train.ReadPackage(bytes.NewReader(text))
 	if err != nil {
-		return way{}, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return served(ctx, "shipped", pkg, slices.Clone[[]float64])
+	return pkg, nil
 }
 
 // served judges by a package's boosters of principals, of rows as hide leaves them.
