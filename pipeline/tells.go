@@ -50,7 +50,7 @@ const scanTargets = 10
 
 // leastTries is the least of a bruteforce: fewer connections in a window are somebody who
 // mistypes, or one of the many that knock at every door of the internet.
-const leastTries = 8
+const leastTries = 5
 
 // beaconSeconds is the least of a beacon: what has lasted a few minutes has not come
 // back yet.

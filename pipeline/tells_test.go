@@ -27,8 +27,8 @@ func TestBears(t *testing.T) {
 	f(true, picket.ClassDDoS, 1.5, 3600, 1)
 	width = 3600
 	f(false, picket.ClassDDoS, 500, 3600, 1)
-	f(true, picket.ClassBruteforce, 0.1, 60, 8)
-	f(false, picket.ClassBruteforce, 0.1, 60, 7)
+	f(true, picket.ClassBruteforce, 0.1, 60, 5)
+	f(false, picket.ClassBruteforce, 0.1, 60, 4)
 	f(false, picket.ClassScan, 0.1, 3600, 200) // 200 sources, a port each
 	kind = picket.KindActor
 	f(false, picket.ClassScan, 0.4, 60, 1)
