@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,10 +45,11 @@ func TestFaultAtEachCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := outcome(t, calm)
-	f := func(at int) (calls int) {
+	f := func(at int) int {
 		memory := store.NewMemory(nil)
+		var calls atomic.Int64 // slots are closed side by side
 		fail := func() error {
-			if calls++; calls == at {
+			if calls.Add(1) == int64(at) {
 				return errFault
 			}
 			return nil
@@ -65,7 +67,7 @@ func TestFaultAtEachCall(t *testing.T) {
 		if due := keys(t, memory, picket.DuePrefix); len(due) > 0 {
 			t.Errorf("a fault at call %d leaves the marks %v", at, due)
 		}
-		return calls
+		return int(calls.Load())
 	}
 	calls := f(-1)
 	if calls < 50 {

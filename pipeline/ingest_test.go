@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,13 +273,16 @@ func TestLineFromTheFuture(t *testing.T) {
 // listed is a bucket that remembers the prefixes and keys of its listings.
 type listed struct {
 	store.Bucket
+	mu   sync.Mutex
 	keys []string
 }
 
 func (l *listed) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		for info, err := range l.Bucket.List(ctx, prefix, after) {
+			l.mu.Lock()
 			l.keys = append(l.keys, info.Key)
+			l.mu.Unlock()
 			if !yield(info, err) {
 				return
 			}
