@@ -86,7 +86,8 @@ func TestBuiltInTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pkg.Model.Boosters) != 2 || len(pkg.Evaluations) == 0 || compared < 1000 {
+	// Two have labels of theirs; what judges the rest is kept from what ships.
+	if len(pkg.Evaluations) != 2 || len(pkg.Model.Boosters) <= 2 || compared < 1000 {
 		t.Errorf("%d boosters, %d evaluations, %d predictions compared", len(pkg.Model.Boosters), len(pkg.Evaluations), compared)
 	}
 	for _, ev := range pkg.Evaluations {
