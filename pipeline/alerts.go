@@ -119,6 +119,7 @@ const batchRows = 2048
 func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string, usual *baselines, lists *byTag) (scored, error) {
 	began := p.deps.Now()
 	var sc scored
+	brands := p.brands()
 	batch := make([]picket.Features, 0, batchRows)
 	flush := func() error {
 		err := sc.take(ctx, scorer, batch, key)
@@ -133,7 +134,7 @@ func (p *Pipeline) score(ctx context.Context, scorer Scorer, s slot, key string,
 		if a, told := atFirstSight(&row, key); told {
 			sc.rulings = append(sc.rulings, a)
 		}
-		if a, told := p.lookalike(&row, key, lists); told {
+		if a, told := lookalike(&row, key, brands, lists); told {
 			sc.rulings = append(sc.rulings, a)
 		}
 		sc.rulings = append(sc.rulings, lists.names(&row, key)...)
@@ -231,10 +232,11 @@ func (p *Pipeline) peers(ctx context.Context, s slot, alerts []triage.Alert) err
 	if err != nil {
 		return err
 	}
+	brands := p.brands()
 	for i := range alerts {
 		alerts[i].Port, alerts[i].Facts = proofs[i].Port, slices.Concat(alerts[i].Facts, proofs[i].Facts)
 		if alerts[i].Entity.Kind == picket.KindName {
-			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, p.brands()), alerts[i].Facts)
+			alerts[i].Facts = slices.Concat(extract.NameFacts(alerts[i].Entity.ID, brands), alerts[i].Facts)
 		}
 		if len(alerts[i].Peers) > 0 {
 			continue // known already, and only those

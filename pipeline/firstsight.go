@@ -28,13 +28,7 @@ func atFirstSight(f *picket.Features, key string) (triage.Alert, bool) {
 	if !ok {
 		return triage.Alert{}, false
 	}
-	a := triage.Alert{Key: key, Ruling: &triage.Ruling{Cut: picket.CutRule, Severity: worth.severity}}
-	a.Features = *f
-	a.Booster = picket.BoosterOf(picket.DetectorAccess, f)
-	a.Classes = []string{picket.ClassNormal, picket.ClassAccess}
-	a.Malicious = worth.confidence
-	a.Probabilities = []float64{1 - worth.confidence, worth.confidence}
-	a.Margin = 4 * worth.confidence // over a threshold of 0: what an alert budget ranks it by
+	a := rulingAlert(*f, &triage.Ruling{Cut: picket.CutRule, Severity: worth.severity}, picket.ClassAccess, worth.confidence, key)
 	a.Contributions = rowOf(f.Values, extract.AccessSchema())
 	a.Facts = []picket.Fact{{Name: "history", Value: "none of this account yet, so rules speak in place of the model"}}
 	return a, true

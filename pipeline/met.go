@@ -49,7 +49,7 @@ func (m meetings) alerts(w picket.Window, key string) []triage.Alert {
 			ids := slices.SortedFunc(maps.Keys(one.peers), func(a, b string) int {
 				return cmp.Or(cmp.Compare(one.peers[b], one.peers[a]), cmp.Compare(a, b))
 			})
-			a := rulingAlert(f, one.ruling, one.class, key)
+			a := rulingAlert(f, one.ruling, one.class, confidenceOf(one.ruling), key)
 			for _, id := range ids {
 				a.Flows += one.peers[id]
 				if len(a.Peers) < 10 {
@@ -63,21 +63,28 @@ func (m meetings) alerts(w picket.Window, key string) []triage.Alert {
 	return all
 }
 
-// listConfidence ranks what lists and rules say: a list is as good as who made it.
-const listConfidence = 0.9
+// What lists and rules say is ranked by a confidence that nobody measured: a list is as
+// good as who made it.
+const listConfidence, ruleConfidence = 0.9, 0.5
+
+func confidenceOf(r *triage.Ruling) float64 {
+	if r.Cut == picket.CutRule {
+		return ruleConfidence
+	}
+	return listConfidence
+}
 
 // rulingAlert is the alert of a row on which something other than a booster ruled.
-func rulingAlert(f picket.Features, r *triage.Ruling, class, key string) triage.Alert {
+func rulingAlert(f picket.Features, r *triage.Ruling, class string, confidence float64, key string) triage.Alert {
 	a := triage.Alert{Key: key, Ruling: r}
 	a.Features = f
 	a.Booster = picket.BoosterID{Detector: picket.DetectorLists, Kind: f.Entity.Kind, Seconds: f.Seconds}
-	confidence := listConfidence
 	if r.Cut == picket.CutRule {
-		a.Booster.Detector, confidence = BoosterOf(&f).Detector, 0.5
+		a.Booster.Detector = BoosterOf(&f).Detector
 	}
 	a.Classes = []string{picket.ClassNormal, class}
 	a.Malicious, a.Probabilities = confidence, []float64{1 - confidence, confidence}
-	a.Margin = 4 * confidence
+	a.Margin = 4 * confidence // over a threshold of 0: what an alert budget ranks it by
 	return a
 }
 
@@ -91,7 +98,7 @@ func (b *byTag) names(f *picket.Features, key string) (alerts []triage.Alert) {
 			continue
 		}
 		ruling, class := triage.Listed(tag, false)
-		a := rulingAlert(*f, ruling, class, key)
+		a := rulingAlert(*f, ruling, class, listConfidence, key)
 		a.Facts = []picket.Fact{listFact(tag)}
 		alerts = append(alerts, a)
 	}

@@ -86,7 +86,7 @@ var soleOut, soleIn = column("sole_pair_bytes_out_per_flow"), column("sole_pair_
 func bears(s *picket.Score) bool {
 	switch s.Booster.Detector {
 	case picket.DetectorPhishing:
-		return !extract.Edge(s.Entity.ID)
+		return !covers(edges(), s.Entity.ID)
 	case picket.DetectorTraffic:
 	default:
 		return true
