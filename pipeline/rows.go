@@ -25,7 +25,7 @@ func WriteRows(w io.Writer, schema picket.Schema, each func(emit func(*picket.Fe
 	var failed error
 	go func() { // while rows are written, the next ones are computed
 		defer close(batches)
-		failed = sendRows(batches, stop, each)
+		failed = sendRows(batches, writtenRows, stop, each)
 	}()
 	err := extract.WriteParquet(w, schema, func(yield func(picket.Features) bool) {
 		for batch := range batches {
@@ -47,20 +47,21 @@ func WriteRows(w io.Writer, schema picket.Schema, each func(emit func(*picket.Fe
 
 var errStopped = errors.New("stopped")
 
-// sendRows sends rows in batches until each is done, or until stop.
-func sendRows(batches chan<- []picket.Features, stop <-chan struct{}, each func(emit func(*picket.Features) error) error) error {
-	batch := make([]picket.Features, 0, writtenRows)
+// sendRows sends rows in batches of n until each is done, or until stop, which is
+// errStopped.
+func sendRows(batches chan<- []picket.Features, n int, stop <-chan struct{}, each func(emit func(*picket.Features) error) error) error {
+	batch := make([]picket.Features, 0, n)
 	send := func() error {
 		select {
 		case batches <- batch:
-			batch = make([]picket.Features, 0, writtenRows)
+			batch = make([]picket.Features, 0, n)
 			return nil
 		case <-stop:
 			return errStopped
 		}
 	}
 	err := each(func(f *picket.Features) error {
-		if batch = append(batch, *f); len(batch) < writtenRows {
+		if batch = append(batch, *f); len(batch) < n {
 			return nil
 		}
 		return send()
@@ -121,7 +122,12 @@ func (p *Pipeline) Rows(ctx context.Context, visit func(*picket.Features) error)
 			}
 			group.Go(func() error {
 				defer close(o.rows)
-				o.err = p.readBatches(ctx, newest[s], o.rows)
+				o.err = sendRows(o.rows, aheadRows, ctx.Done(), func(emit func(*picket.Features) error) error {
+					return p.readFeatures(ctx, newest[s], emit)
+				})
+				if errors.Is(o.err, errStopped) {
+					o.err = ctx.Err()
+				}
 				return nil
 			})
 		}
@@ -157,30 +163,6 @@ const (
 	aheadRows    = 256
 	aheadBatches = 64
 )
-
-// readBatches reads the rows of a features object into a channel.
-func (p *Pipeline) readBatches(ctx context.Context, key string, rows chan<- []picket.Features) error {
-	batch := make([]picket.Features, 0, aheadRows)
-	send := func() error {
-		select {
-		case rows <- batch:
-			batch = make([]picket.Features, 0, aheadRows)
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	err := p.readFeatures(ctx, key, func(f *picket.Features) error {
-		if batch = append(batch, *f); len(batch) < aheadRows {
-			return nil
-		}
-		return send()
-	})
-	if err != nil || len(batch) == 0 {
-		return err
-	}
-	return send()
-}
 
 // readFeatures streams the rows of one features object. visit may keep them.
 func (p *Pipeline) readFeatures(ctx context.Context, key string, visit func(*picket.Features) error) error {

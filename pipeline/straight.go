@@ -39,26 +39,25 @@ type Straight struct {
 // read, which may be nil, is told of each as it is done, one at a time. An object
 // that can be read only in part is not an error.
 func (p *Pipeline) ReadStraight(ctx context.Context, raws []Raw, read func(int, Ingested)) (*Straight, error) {
-	s := &Straight{p: p, d: extract.NewDirect(extract.DirectOptions{TempDir: p.deps.TempDir})}
-	err := s.feed(ctx, raws, read)
-	if err == nil {
-		s.hours, err = s.d.Slots()
-	}
-	if err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	return p.straight(func(s *Straight) error { return s.feed(ctx, raws, read) })
 }
 
 // takeStraight is ReadStraight of records of flows that need no decoding.
 func (p *Pipeline) takeStraight(feed func(emit func(*picket.Record) error) error) (*Straight, error) {
+	return p.straight(func(s *Straight) error {
+		f := s.d.Feed()
+		if err := feed(f.Add); err != nil {
+			f.Flush() // the first error is the one that counts
+			return err
+		}
+		return f.Flush()
+	})
+}
+
+// straight returns what fill adds.
+func (p *Pipeline) straight(fill func(*Straight) error) (*Straight, error) {
 	s := &Straight{p: p, d: extract.NewDirect(extract.DirectOptions{TempDir: p.deps.TempDir})}
-	f := s.d.Feed()
-	err := feed(f.Add)
-	if err == nil {
-		err = f.Flush()
-	}
+	err := fill(s)
 	if err == nil {
 		s.hours, err = s.d.Slots()
 	}
