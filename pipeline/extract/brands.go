@@ -19,7 +19,6 @@ type Brands struct {
 	list    []brand
 	at      map[string]int   // place of a word in the list
 	owners  map[string][]int // by registrable domain: whose it is
-	marks   [1 << 10]uint64  // ownerMark of those that owners has
 	letters int              // of all words
 	search  func() *brandSearch
 	given   map[string]bool       // domains that were added by With
@@ -88,28 +87,9 @@ func (b *Brands) add(word string, domains []string) error {
 		}
 		if !slices.Contains(b.owners[d], i) {
 			b.owners[d] = append(b.owners[d], i)
-			mark := ownerMark(d)
-			b.marks[mark/64] |= 1 << (mark % 64)
 		}
 	}
 	return nil
-}
-
-// ownerMark tells most domains apart by a few of their characters.
-func ownerMark(domain string) uint16 {
-	n := len(domain)
-	if n < 8 {
-		return uint16(n)
-	}
-	return uint16(n) ^ uint16(domain[0])<<8 ^ uint16(domain[1])<<5 ^ uint16(domain[2])<<3 ^ uint16(domain[3])<<11 ^ uint16(domain[n-5])<<6 ^ uint16(domain[n-6])
-}
-
-// ownersOf returns the brands whose domain it is.
-func (b *Brands) ownersOf(domain string) []int {
-	if mark := ownerMark(domain); b.marks[mark/64]>>(mark%64)&1 == 0 {
-		return nil
-	}
-	return b.owners[domain]
 }
 
 // With returns the brands and those that more has, in the form of ReadBrands.
@@ -349,7 +329,7 @@ func editDistance(a, b string) int {
 func (b *Brands) Len() int { return len(b.list) }
 
 // Own reports whether a name's domain belongs to a brand.
-func (b *Brands) Own(n Name) bool { return len(b.ownersOf(n.Registrable)) > 0 }
+func (b *Brands) Own(n Name) bool { return len(b.owners[n.Registrable]) > 0 }
 
 // Glyphs returns the letters of other scripts that look like an ASCII letter or
 // digit, in order (UTS #39).

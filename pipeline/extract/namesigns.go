@@ -213,7 +213,7 @@ func (m *imitation) sign(s *nameSigns) {
 // what is merely near. Of equals the longest counts, then the first of the list.
 func (b *Brands) imitated(n *Name) imitation {
 	punycode := strings.Contains(n.Host, "xn--")
-	if owned := b.ownersOf(n.Registrable); len(owned) > 0 {
+	if owned := b.owners[n.Registrable]; len(owned) > 0 {
 		return imitation{own: true, at: owned[0], word: b.list[owned[0]].word, how: "own"}
 	}
 	m, ok := b.within(n.Label, punycode)
