@@ -37,9 +37,10 @@ const chooseFolds = 2
 // the one that loses least on rows that its trees have not seen. It asks what the
 // threshold asks: of ThresholdLeaveOut how badly an attack kind ranks above normal rows
 // where it was left out, each kind counting the same; of the others the mean logloss
-// of malicious against normal.
-func choose(ctx context.Context, d *picket.Dataset, o Options) (Options, []Choice, error) {
-	tried := make([]Choice, len(o.Choose))
+// of malicious against normal. The scores of left-out kinds are handed on, for the
+// threshold wants them again.
+func choose(ctx context.Context, d *picket.Dataset, o Options) (Options, []Choice, [][]Scored, error) {
+	tried, unseen := make([]Choice, len(o.Choose)), make([][][]Scored, len(o.Choose))
 	sets := folded(untested(d), o, chooseFolds)
 	if o.Threshold.Method == ThresholdLeaveOut {
 		sets = sets[:1]
@@ -50,15 +51,22 @@ func choose(ctx context.Context, d *picket.Dataset, o Options) (Options, []Choic
 		maps.Copy(try.Params, o.Params)
 		tried[i].Params = maps.Clone(try.Params)
 		for _, set := range sets {
-			loss, err := lossOf(ctx, set, try)
+			loss, kinds, err := lossOf(ctx, set, try)
 			if err != nil {
-				return o, nil, fmt.Errorf("try %v: %w", params, err)
+				return o, nil, nil, fmt.Errorf("try %v: %w", params, err)
 			}
+			unseen[i] = kinds
 			tried[i].Loss += loss / float64(len(sets))
 		}
 	}
-	o.Params = slices.MinFunc(tried, func(a, b Choice) int { return cmp.Compare(a.Loss, b.Loss) }).Params
-	return o, tried, nil
+	best := 0
+	for i := range tried {
+		if cmp.Less(tried[i].Loss, tried[best].Loss) {
+			best = i
+		}
+	}
+	o.Params = tried[best].Params
+	return o, tried, unseen[best], nil
 }
 
 // folded returns d with one fold after another as its validation split, n at most.
@@ -74,23 +82,24 @@ func folded(d *picket.Dataset, o Options, n int) []*picket.Dataset {
 	return sets
 }
 
-// lossOf grows trees on the train split and says what they lose on the others.
-func lossOf(ctx context.Context, d *picket.Dataset, o Options) (float64, error) {
+// lossOf grows trees on the train split and says what they lose on the others, and how
+// kinds scored that were left out, where that is what is asked.
+func lossOf(ctx context.Context, d *picket.Dataset, o Options) (float64, [][]Scored, error) {
 	if o.Threshold.Method == ThresholdLeaveOut {
 		kinds, err := unseenKinds(ctx, d, o)
 		loss := 0.0
 		for _, rows := range kinds {
 			loss += (1 - rankOf(rows)) / float64(len(kinds))
 		}
-		return loss, err
+		return loss, kinds, err
 	}
 	if err := checkSplits(d, picket.SplitTrain, picket.SplitValidation); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	o.Params = hurried(o.Params)
 	model, _, err := grow(ctx, d, o)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	rows, err := Score(bare(d), model, In(d, picket.SplitValidation))
 	loss, weight := 0.0, 0.0
@@ -102,7 +111,7 @@ func lossOf(ctx context.Context, d *picket.Dataset, o Options) (float64, error) 
 		loss += rows[i].Weight * (max(margin, 0) + math.Log1p(math.Exp(-math.Abs(margin))))
 		weight += rows[i].Weight
 	}
-	return loss / weight, err
+	return loss / weight, nil, err
 }
 
 // rankOf returns the probability that a malicious row scores above a normal one.

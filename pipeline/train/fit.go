@@ -69,9 +69,10 @@ func Fit(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
 		grow = growFolds
 	}
 	var tried []Choice
+	var unseen [][]Scored
 	var err error
 	if len(o.Choose) > 0 && o.Folds > 1 {
-		if o, tried, err = choose(ctx, d, o); err != nil {
+		if o, tried, unseen, err = choose(ctx, d, o); err != nil {
 			return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 		}
 	}
@@ -79,6 +80,7 @@ func Fit(ctx context.Context, d *picket.Dataset, o Options) (*Fitted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fit %s: %w", d.Booster, err)
 	}
+	g.unseen = unseen
 	f, err := g.fitted(ctx, d, o)
 	if err == nil {
 		f.Facts.Tried = tried
@@ -113,6 +115,7 @@ type grown struct {
 	calibration []Scored
 	validation  []Scored
 	sets        []*picket.Dataset // with a train and a validation split each
+	unseen      [][]Scored        // unseenKinds of the first of sets, where it is known already
 	held        string            // what the validation rows are, in words
 }
 

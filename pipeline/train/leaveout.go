@@ -35,14 +35,18 @@ const (
 // best for the hardest kind (a quarter of normal rows pass).
 //
 // Each of the sets has other rows in its validation split; their scores count together.
-func leaveOneKindOut(ctx context.Context, sets []*picket.Dataset, o Options) (picket.Threshold, error) {
+// Those of the first are known where first is not nil.
+func leaveOneKindOut(ctx context.Context, sets []*picket.Dataset, first [][]Scored, o Options) (picket.Threshold, error) {
 	t := picket.Threshold{Method: ThresholdLeaveOut}
 	var pooled []Scored
 	kinds := 0
-	for _, d := range sets {
-		unseen, err := unseenKinds(ctx, d, o)
-		if err != nil {
-			return t, err
+	for i, d := range sets {
+		unseen := first
+		if i > 0 || first == nil {
+			var err error
+			if unseen, err = unseenKinds(ctx, d, o); err != nil {
+				return t, err
+			}
 		}
 		kinds = len(unseen)
 		pooled = slices.Concat(append(unseen, pooled)...)

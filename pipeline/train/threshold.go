@@ -40,7 +40,7 @@ func setThreshold(ctx context.Context, g grown, o Options) (picket.Threshold, er
 		t.Validation = g.held
 		return t, nil
 	case ThresholdLeaveOut:
-		return leaveOneKindOut(ctx, g.sets, o)
+		return leaveOneKindOut(ctx, g.sets, g.unseen, o)
 	}
 	return t, fmt.Errorf("threshold method %q is not %s, %s or %s", t.Method, ThresholdBudget, ThresholdAccuracy, ThresholdLeaveOut)
 }
