@@ -51,14 +51,7 @@ func TestJobsMakeRunsPackage(t *testing.T) {
 	if err := errors.Join(p.MarkAll(ctx), p.Close(ctx, true, nil)); err != nil {
 		t.Fatal(err)
 	}
-	in, err := p.Prepare(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.WriteDataset(ctx, in, o, dir); err != nil {
-		t.Fatal(err)
-	}
-	f, err := p.Finish(ctx, dir, func(folder string) ([]byte, error) { return trainChannels(t, dir, folder), nil })
+	f, err := finishedAsJobs(t, p, o, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,4 +114,18 @@ func trainChannels(t *testing.T, dir, folder string) []byte {
 		t.Fatal(err)
 	}
 	return body.Bytes()
+}
+
+// finishedAsJobs trains as SageMaker does: what is closed goes through folders below dir.
+func finishedAsJobs(t *testing.T, p *Pipeline, o RunOptions, dir string) (Finished, error) {
+	t.Helper()
+	ctx := context.Background()
+	in, err := p.Prepare(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WriteDataset(ctx, in, o, dir); err != nil {
+		t.Fatal(err)
+	}
+	return p.Finish(ctx, dir, func(folder string) ([]byte, error) { return trainChannels(t, dir, folder), nil })
 }

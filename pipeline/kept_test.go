@@ -120,18 +120,10 @@ func keepsOnAndOn(t *testing.T, p *Pipeline, pkg *train.Package, o RunOptions, f
 // keepsAsJobs trains as SageMaker does.
 func keepsAsJobs(t *testing.T, p *Pipeline, o RunOptions, want *train.Package) {
 	t.Helper()
-	ctx, dir := context.Background(), t.TempDir()
-	if err := p.Close(ctx, true, nil); err != nil {
+	if err := p.Close(context.Background(), true, nil); err != nil {
 		t.Fatal(err)
 	}
-	in, err := p.Prepare(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.WriteDataset(ctx, in, o, dir); err != nil {
-		t.Fatal(err)
-	}
-	f, err := p.Finish(ctx, dir, func(folder string) ([]byte, error) { return trainChannels(t, dir, folder), nil })
+	f, err := finishedAsJobs(t, p, o, t.TempDir())
 	if err != nil && !errors.Is(err, errNoTest) {
 		t.Fatal(err)
 	}
